@@ -1,0 +1,155 @@
+import {
+  ALIAS_PATTERN,
+  type Alias,
+  type Checkpoint,
+  type CheckpointKind,
+  TrainyardError,
+} from '@trainyard/contracts';
+import { recordEvent } from './change-state.ts';
+import type { Database, Tx } from './client.ts';
+import { type Fence, lockFenced } from './fence.ts';
+import type { Prisma } from './generated/client.ts';
+import type { AliasModel, CheckpointModel } from './generated/models.ts';
+import { addEdges, type Edge, knowledgeCutoff } from './lineage.ts';
+import type { ResolvedInputs } from './resolve-inputs.ts';
+import { calendarDate, found, iso, type Paged, type PageRequest, pageArguments, toPage } from './rows.ts';
+
+type WithAliases = CheckpointModel & { aliases: AliasModel[] };
+const include = { aliases: true };
+
+const toCheckpoint = (row: WithAliases): Checkpoint => ({
+  id: row.id,
+  run_id: row.runId,
+  kind: row.kind as CheckpointKind,
+  step: row.step,
+  epoch: row.epoch,
+  final: row.final,
+  tokenizer_id: row.tokenizerId,
+  parameters: Number(row.parameters),
+  model: row.model as Record<string, unknown>,
+  manifest_sha256: row.manifestSha256,
+  bytes: Number(row.bytes),
+  metrics: row.metrics as Record<string, number>,
+  knowledge_cutoff: calendarDate(row.knowledgeCutoff),
+  tags: row.tags,
+  aliases: row.aliases.map((alias) => alias.name),
+  created_at: iso(row.createdAt),
+});
+
+/** A checkpoint whose files are all in the blob store, manifest included. */
+export interface WrittenCheckpoint {
+  step: number;
+  kind: CheckpointKind;
+  final: boolean;
+  tokenizerId: string;
+  model: Record<string, unknown>;
+  parameters: number;
+  manifestSha256: string;
+  /** The manifest's blob and every blob that it names. */
+  blobs: string[];
+  bytes: number;
+  metrics: Record<string, number>;
+}
+
+/** Publishes a checkpoint: its row, its lineage and its event, fenced. */
+export async function recordCheckpoint(tx: Tx, fence: Fence, written: WrittenCheckpoint): Promise<string> {
+  const run = await lockFenced(tx, fence);
+  const row = await tx.checkpoint.create({
+    data: {
+      ...written,
+      model: written.model as Prisma.InputJsonValue,
+      runId: fence.runId,
+      epoch: fence.epoch,
+      tags: [],
+      knowledgeCutoff: await knowledgeCutoff(tx, 'run', fence.runId),
+    },
+  });
+  await tx.run.update({ where: { id: run.id }, data: { checkpointId: row.id } });
+  await addEdges(tx, checkpointEdges(run.id, row.id, run.inputs as unknown as ResolvedInputs));
+  await recordEvent(tx, run, 'checkpoint', {
+    checkpoint_id: row.id,
+    step: row.step,
+    final: row.final,
+    bytes: written.bytes,
+  });
+  return row.id;
+}
+
+/** A checkpoint comes from its run, and directly from what the run was made from. */
+function checkpointEdges(runId: string, id: string, inputs: ResolvedInputs): Edge[] {
+  const to = { childType: 'checkpoint' as const, childId: id };
+  const edges: Edge[] = [{ ...to, parentType: 'run', parentId: runId, role: 'produced' }];
+  if (inputs.base) edges.push({ ...to, parentType: 'checkpoint', parentId: inputs.base, role: 'base' });
+  if (inputs.tokenizer)
+    edges.push({ ...to, parentType: 'tokenizer', parentId: inputs.tokenizer, role: 'tokenizer' });
+  return edges;
+}
+
+export async function getCheckpoint(db: Database, id: string): Promise<Checkpoint> {
+  return toCheckpoint(
+    found(await db.client.checkpoint.findUnique({ where: { id }, include }), 'checkpoint', id),
+  );
+}
+
+export interface CheckpointFilter extends PageRequest {
+  run?: string | undefined;
+  kind?: string | undefined;
+  tag?: string | undefined;
+}
+
+export async function listCheckpoints(db: Database, filter: CheckpointFilter): Promise<Paged<Checkpoint>> {
+  const { where, ...paging } = pageArguments(filter);
+  const conditions = {
+    ...where,
+    ...(filter.run ? { runId: filter.run } : {}),
+    ...(filter.kind ? { kind: filter.kind } : {}),
+    ...(filter.tag ? { tags: { has: filter.tag } } : {}),
+  };
+  return toPage(
+    await db.client.checkpoint.findMany({ ...paging, where: conditions, include }),
+    filter,
+    toCheckpoint,
+  );
+}
+
+export async function setTags(tx: Tx, id: string, tags: string[]): Promise<Checkpoint> {
+  found(await tx.checkpoint.findUnique({ where: { id } }), 'checkpoint', id);
+  return toCheckpoint(await tx.checkpoint.update({ where: { id }, data: { tags }, include }));
+}
+
+const toAlias = (row: AliasModel): Alias => ({
+  name: row.name,
+  checkpoint_id: row.checkpointId,
+  updated_at: iso(row.updatedAt),
+});
+
+/** Points `model@alias` at a checkpoint, taking it from another one if need be. */
+export async function setAlias(tx: Tx, name: string, checkpointId: string): Promise<Alias> {
+  if (!new RegExp(ALIAS_PATTERN).test(name))
+    throw new TrainyardError('invalid_request', `${name} must look like assistant@production.`, {
+      param: 'name',
+    });
+  found(
+    await tx.checkpoint.findUnique({ where: { id: checkpointId } }),
+    'checkpoint',
+    checkpointId,
+    'checkpoint_id',
+  );
+  const change = { checkpointId, updatedAt: new Date() };
+  return toAlias(await tx.alias.upsert({ where: { name }, create: { name, ...change }, update: change }));
+}
+
+export async function deleteAlias(tx: Tx, name: string): Promise<void> {
+  found(await tx.alias.findUnique({ where: { name } }), 'alias', name);
+  await tx.alias.delete({ where: { name } });
+}
+
+export async function listAliases(db: Database, page: PageRequest): Promise<Paged<Alias>> {
+  const limit = page.limit ?? 50;
+  const rows = await db.client.alias.findMany({
+    where: page.after === undefined ? {} : { name: { gt: page.after } },
+    orderBy: { name: 'asc' },
+    take: limit + 1,
+  });
+  return toPage(rows, page, toAlias);
+}

@@ -1,0 +1,27 @@
+export * from './api-keys.ts';
+export * from './attempts.ts';
+export * from './checkpoints.ts';
+export { type Database, openDatabase, type Tx } from './client.ts';
+export * from './comparisons.ts';
+export * from './counts.ts';
+export { databaseError } from './database-error.ts';
+export * from './datasets.ts';
+export { type Fence, FencedError } from './fence.ts';
+export { type Answer, type IdempotencyKey, once } from './idempotency.ts';
+export { getLineage } from './lineage.ts';
+export * from './metrics.ts';
+export { migrate } from './migrate.ts';
+export { type Delivery, drainOutbox } from './outbox.ts';
+export { cancelPipeline, createPipeline, getPipeline, listPipelines } from './pipelines.ts';
+export { reconcile } from './reconcile.ts';
+export {
+  type ResolvedInputs,
+  resolveCheckpoint,
+  resolveDatasetVersion,
+  resolveInputs,
+} from './resolve-inputs.ts';
+export type { Paged, PageRequest } from './rows.ts';
+export * from './runs.ts';
+export * from './tokenizers.ts';
+export { loadTrainingInputs, type TrainingInputs } from './training-inputs.ts';
+export * from './workers.ts';

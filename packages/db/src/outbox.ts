@@ -1,0 +1,33 @@
+import { DELIVERABLE_STATES } from '@trainyard/contracts';
+import type { Database } from './client.ts';
+
+export interface Delivery {
+  runId: string;
+  stage: string;
+  epoch: number;
+}
+
+/**
+ * Hands what waits in the outbox to `deliver`, then removes it. A crash in between delivers twice, which is harmless:
+ * a delivery carries ids, and claiming decides. Returns how many were delivered.
+ */
+export async function drainOutbox(
+  db: Database,
+  deliver: (deliveries: Delivery[]) => Promise<void>,
+): Promise<number> {
+  const rows = await db.client.outbox.findMany({ orderBy: { id: 'asc' }, take: 500 });
+  if (rows.length === 0) return 0;
+  await deliver(rows.map(({ runId, stage, epoch }) => ({ runId, stage, epoch })));
+  await db.client.outbox.deleteMany({ where: { id: { in: rows.map((row) => row.id) } } });
+  return rows.length;
+}
+
+/** Every run that should be in the queue, for a reconciler that does not trust the queue to remember. */
+export async function deliverableRuns(db: Database): Promise<Delivery[]> {
+  const rows = await db.client.run.findMany({
+    where: { state: { in: [...DELIVERABLE_STATES] } },
+    orderBy: { id: 'asc' },
+    select: { id: true, stage: true, epoch: true },
+  });
+  return rows.map(({ id, stage, epoch }) => ({ runId: id, stage, epoch }));
+}
