@@ -1,0 +1,230 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { type RunError, TrainyardError } from '@trainyard/contracts';
+import {
+  type ClaimedRun,
+  type Database,
+  endAttempt,
+  FencedError,
+  heartbeat,
+  type MetricRow,
+  type Outcome,
+  recordCheckpoint,
+  recordMetrics,
+  recordStart,
+  recordTokenizer,
+  recordTrainerEvent,
+  type Tx,
+} from '@trainyard/db';
+import type { Logger } from 'pino';
+import type { FromTrainer, TrainingJob } from '../trainer/messages.ts';
+import { Throughput } from './throughput.ts';
+import type { TrainerProcess } from './trainer-process.ts';
+
+const METRICS_EVERY_MS = 1000;
+const METRICS_BATCH = 200;
+const RETRY_MS = 500;
+const STOP_MS = 15_000;
+
+export interface Supervision {
+  db: Database;
+  run: ClaimedRun;
+  job: TrainingJob;
+  trainer: TrainerProcess;
+  leaseSeconds: number;
+  heartbeatSeconds: number;
+  log: Logger;
+}
+
+type Stop = 'pause' | 'cancel' | 'hand_back';
+
+/**
+ * Watches over one claimed run: its trainer process computes, this renews the lease, brings orders and records what
+ * the trainer says, in its order and fenced. Whatever happens, the trainer is gone when `supervise` returns.
+ */
+export class RunSupervisor {
+  private readonly throughput = new Throughput();
+  private metrics: MetricRow[] = [];
+  private writes: Promise<void> = Promise.resolve();
+  private writeError: unknown;
+  private stopping: Stop | undefined;
+  private end: Outcome | undefined;
+  private leaseHeldUntil: number;
+  private readonly context: Supervision;
+
+  constructor(context: Supervision) {
+    this.context = context;
+    this.leaseHeldUntil = performance.now() + context.leaseSeconds * 1000;
+  }
+
+  /** Runs until the attempt has ended and is recorded, or its fence is lost. */
+  async supervise(): Promise<void> {
+    const { trainer, job } = this.context;
+    trainer.onMessage((message) => this.receive(message));
+    trainer.send({ type: 'start', job });
+    const heart = this.beat();
+    const flusher = setInterval(() => this.flushMetrics(), METRICS_EVERY_MS);
+    const exit = await trainer.exited;
+    clearInterval(flusher);
+    this.flushMetrics();
+    await this.writes;
+    try {
+      if (!(this.writeError instanceof FencedError))
+        await this.record((tx) => endAttempt(tx, this.fence, this.outcome(exit)));
+    } catch (error) {
+      this.context.log.warn({ err: error, ...this.fence }, 'the attempt ended without being recorded');
+    }
+    this.stopHeart();
+    await heart;
+  }
+
+  /** Checkpoint and stop within the deadline, so that another worker can go on: for SIGTERM. */
+  handBack(): void {
+    this.stop('hand_back');
+  }
+
+  private get fence() {
+    return this.context.run.fence;
+  }
+
+  private stop(why: Stop): void {
+    if (this.stopping === why || this.stopping === 'cancel') return;
+    this.stopping = why;
+    this.context.trainer.send({ type: 'stop', checkpoint: why !== 'cancel' });
+    const timer = setTimeout(() => this.context.trainer.kill(), STOP_MS);
+    timer.unref();
+    void this.context.trainer.exited.then(() => clearTimeout(timer));
+  }
+
+  private receive(message: FromTrainer): void {
+    switch (message.type) {
+      case 'ready':
+        return;
+      case 'started':
+        this.write((tx) => recordStart(tx, this.fence));
+        return;
+      case 'metrics':
+        this.throughput.add(message);
+        this.metrics.push({ step: message.step, at: new Date(message.at), values: message.values });
+        if (this.metrics.length >= METRICS_BATCH) this.flushMetrics();
+        return;
+      case 'checkpoint':
+        this.flushMetrics();
+        this.write(async (tx) => void (await recordCheckpoint(tx, this.fence, message.checkpoint)));
+        return;
+      case 'tokenizer': {
+        const { type: _, ...trained } = message;
+        this.write(async (tx) => void (await recordTokenizer(tx, this.fence, trained)));
+        return;
+      }
+      case 'event':
+        this.write((tx) => recordTrainerEvent(tx, this.fence, message.name, message.data));
+        return;
+      case 'done':
+        this.end = { kind: 'succeeded', result: message.result, ...this.progressNow() };
+        return;
+      case 'stopped':
+        this.end = this.stopping ? STOPPED[this.stopping] : undefined;
+        return;
+      case 'failed':
+        this.end = {
+          kind: 'failed',
+          error: message.error,
+          reason: message.userError ? 'user_error' : 'infrastructure',
+        };
+    }
+  }
+
+  private progressNow() {
+    const progress = this.throughput.progress();
+    return progress ? { progress } : {};
+  }
+
+  /** What became of the attempt: what the trainer said last, else a crash with its evidence. */
+  private outcome(exit: { code: number | null; signal: NodeJS.Signals | null }): Outcome {
+    if (this.writeError) return { kind: 'crashed', error: asRunError(this.writeError) };
+    if (this.end) return this.end;
+    if (this.stopping) return STOPPED[this.stopping];
+    const how = exit.signal ? `by ${exit.signal}` : `with exit code ${exit.code}`;
+    const evidence = {
+      exit_code: exit.code,
+      signal: exit.signal,
+      last_lines: this.context.trainer.lastLines,
+    };
+    return {
+      kind: 'crashed',
+      error: { code: 'trainer_died', message: `The trainer process ended ${how}.`, evidence },
+    };
+  }
+
+  private flushMetrics(): void {
+    if (this.metrics.length === 0) return;
+    const rows = this.metrics;
+    this.metrics = [];
+    this.write((tx) => recordMetrics(tx, this.fence, rows));
+  }
+
+  /** Queues a fenced write; the first that fails ends the attempt. */
+  private write(work: (tx: Tx) => Promise<void>): void {
+    this.writes = this.writes
+      .then(() => (this.writeError ? undefined : this.record(work)))
+      .catch((error: unknown) => {
+        this.writeError = error;
+        this.context.log.warn({ err: error, ...this.fence }, 'a write was refused; the attempt ends here');
+        this.context.trainer.kill();
+      });
+  }
+
+  /** A control plane that is away for less than the lease costs nothing: tries until the lease has run out. */
+  private async record(work: (tx: Tx) => Promise<void>): Promise<void> {
+    for (;;) {
+      try {
+        return await this.context.db.transaction(work);
+      } catch (error) {
+        const final = error instanceof FencedError || error instanceof TrainyardError;
+        if (final || performance.now() > this.leaseHeldUntil) throw error;
+        await sleep(RETRY_MS);
+      }
+    }
+  }
+
+  private readonly heartStopped = new AbortController();
+
+  private stopHeart(): void {
+    this.heartStopped.abort();
+  }
+
+  private async beat(): Promise<void> {
+    const { db, leaseSeconds, heartbeatSeconds, trainer, log } = this.context;
+    const { signal } = this.heartStopped;
+    while (!signal.aborted) {
+      const asked = performance.now();
+      try {
+        const order = await heartbeat(db, this.fence, leaseSeconds, this.throughput.progress());
+        if (order === 'fenced') {
+          if (!signal.aborted && !this.end)
+            this.write(async () =>
+              Promise.reject(new FencedError(this.fence, { epoch: -1, state: 'taken over' })),
+            );
+          return;
+        }
+        this.leaseHeldUntil = asked + leaseSeconds * 1000;
+        if (order !== 'continue') this.stop(order);
+      } catch (error) {
+        log.warn({ err: error, ...this.fence }, 'heartbeat failed');
+        if (performance.now() > this.leaseHeldUntil) trainer.kill();
+      }
+      await sleep(heartbeatSeconds * 1000, undefined, { signal }).catch(() => {});
+    }
+  }
+}
+
+const STOPPED: Record<Stop, Outcome> = {
+  pause: { kind: 'paused' },
+  cancel: { kind: 'cancelled' },
+  hand_back: { kind: 'handed_back' },
+};
+
+const asRunError = (error: unknown): RunError => ({
+  code: error instanceof TrainyardError ? error.code : 'internal',
+  message: error instanceof Error ? error.message : String(error),
+});

@@ -1,0 +1,33 @@
+import { finetune, initParameters } from '@trainyard/engine';
+import { toExample } from '../chat-examples.ts';
+import type { Ending, TrainerContext } from '../context.ts';
+import { drive } from '../drive.ts';
+import { loadBase, loadResume, loadTokenizer, records, take } from '../load-inputs.ts';
+import { toOptimization } from '../optimization.ts';
+
+/** Instruction fine-tuning on conversations; the loss is on the assistant's tokens alone. */
+export async function runFinetune(context: TrainerContext<'finetune'>): Promise<Ending> {
+  const { config, job } = context;
+  const tokenizer = await loadTokenizer(context);
+  const base = await loadBase(context);
+  const weights = config.initial_weights === 'random' ? initParameters(base.config, job.seed) : base.weights;
+  const examples = (await take(records<'chat' | 'instruction'>(context, 'train'))).map((record) =>
+    toExample(tokenizer, record),
+  );
+  const resume = await loadResume(context);
+  const { checkpointing, optimization } = config;
+  return drive(
+    context,
+    { kind: 'assistant', model: base.stored, checkpointing, totalSteps: optimization.steps, resume },
+    (control) =>
+      finetune({
+        weights,
+        config: base.config,
+        examples,
+        optimization: toOptimization(optimization, job.seed),
+        ...(config.method === 'lora' && { lora: config.lora }),
+        control,
+        ...(resume && { resume }),
+      }),
+  );
+}
