@@ -1,0 +1,115 @@
+import * as tf from '@tensorflow/tfjs-core';
+import { headWidth, type ModelConfig } from './model-config.ts';
+import { type Rotary, rotate, rotateGradient } from './rotary.ts';
+import { withGradient } from './with-gradient.ts';
+
+/**
+ * Queries of the heads that share one key head lie one after another, so that grouped-query attention (Ainslie et al.
+ * 2023) needs no repeated keys: queries [B, kvHeads, groups * T, size]; keys and values [B, kvHeads, S, size].
+ */
+export interface Heads {
+  queries: tf.Tensor4D;
+  keys: tf.Tensor4D;
+  values: tf.Tensor4D;
+}
+
+/** Splits the joint projection [B*T, row] into rotated heads. */
+export function splitHeads(qkv: tf.Tensor2D, config: ModelConfig, batch: number, rotary: Rotary): Heads {
+  const { heads, kvHeads } = config;
+  const size = headWidth(config);
+  const all = heads + 2 * kvHeads;
+  const rows = tf.reshape(qkv, [qkv.size / size, size]) as tf.Tensor2D;
+  const perHead = tf.transpose(tf.reshape(rotate(rows, rotary), [batch, -1, all, size]), [0, 2, 1, 3]);
+  const [queries, keys, values] = tf.split(perHead, [heads, kvHeads, kvHeads], 1) as tf.Tensor4D[];
+  return { queries: regroup(queries!, kvHeads), keys: keys!, values: values! };
+}
+
+/** softmax(queries keys^T + mask): [B, kvHeads, groups * T, S]. */
+export function attentionWeights({ queries, keys }: Heads, mask: tf.Tensor4D | undefined): tf.Tensor4D {
+  const scores = tf.matMul(queries, keys, false, true);
+  return tf.softmax(mask ? tf.add(scores, mask) : scores) as tf.Tensor4D;
+}
+
+/** [B, kvHeads, groups * T, size] -> [B*T, width]. */
+export function joinHeads(context: tf.Tensor4D, config: ModelConfig): tf.Tensor2D {
+  const perToken = tf.transpose(regroup(context, config.heads), [0, 2, 1, 3]);
+  return tf.reshape(perToken, [perToken.size / config.width, config.width]);
+}
+
+/**
+ * Multi-head attention over the joint projection qkv [B*T, row] -> [B*T, width]. `mask` is additive, float32
+ * [B or 1, 1, groups * T, T].
+ */
+export function attention(
+  qkv: tf.Tensor2D,
+  config: ModelConfig,
+  batch: number,
+  rotary: Rotary,
+  mask: tf.Tensor4D | undefined,
+): tf.Tensor2D {
+  return withGradient<tf.Tensor2D>([qkv], (save) => {
+    const heads = splitHeads(qkv, config, batch, rotary);
+    const weights = attentionWeights(heads, mask);
+    const context = tf.matMul(weights, heads.values) as tf.Tensor4D;
+    save([
+      heads.queries,
+      heads.keys,
+      heads.values,
+      weights,
+      context,
+      rotary.cos,
+      rotary.sin,
+      rotary.rotation,
+    ]);
+    return {
+      value: joinHeads(context, config),
+      gradient: (dy, saved) => [attentionGradient(dy, saved, config, batch)],
+    };
+  });
+}
+
+function attentionGradient(
+  dy: tf.Tensor2D,
+  saved: tf.Tensor[],
+  config: ModelConfig,
+  batch: number,
+): tf.Tensor2D {
+  const [queries, keys, values, weights, context] = saved as tf.Tensor4D[];
+  const [cos, sin, rotation] = saved.slice(5) as tf.Tensor2D[];
+  const { heads, kvHeads } = config;
+  const size = headWidth(config);
+  const perHead = tf.transpose(tf.reshape(dy, [batch, -1, heads, size]), [0, 2, 1, 3]) as tf.Tensor4D;
+  const dContext = regroup(perHead, kvHeads);
+  const dValues = tf.matMul(weights!, dContext, true, false);
+  // Softmax: dS = P * (dP - rowsum(dP * P)), and rowsum(dP * P) = rowsum(dO * O) (Dao et al. 2022, section 3.1).
+  const radial = tf.sum(tf.mul(dContext, context!), -1, true);
+  const dScores = tf.mul(weights!, tf.sub(tf.matMul(dContext, values!, false, true), radial)) as tf.Tensor4D;
+  const dQueries = regroup(tf.matMul(dScores, keys!), heads);
+  const dKeys = tf.matMul(dScores, queries!, true, false);
+  const joint = tf.transpose(tf.concat([dQueries, dKeys, dValues], 1), [0, 2, 1, 3]);
+  const rows = tf.reshape(joint, [joint.size / size, size]) as tf.Tensor2D;
+  const dRows = rotateGradient(rows, { cos: cos!, sin: sin!, rotation: rotation! });
+  return tf.reshape(dRows, [-1, (heads + 2 * kvHeads) * size]);
+}
+
+/** Reshapes [B, h, n, size] to [B, groups, h * n / groups, size]; free when nothing changes. */
+function regroup(x: tf.Tensor4D, groups: number): tf.Tensor4D {
+  const [batch, heads, , size] = x.shape;
+  return heads === groups ? x : tf.reshape(x, [batch, groups, -1, size]);
+}
+
+/** A score that softmax turns into exactly 0. */
+export const HIDDEN = -1e9;
+
+/** Additive mask [1, 1, T, T] that hides later positions. */
+export function causalMask(length: number): tf.Tensor4D {
+  const mask = new Float32Array(length * length);
+  for (let i = 0; i < length; i++) mask.fill(HIDDEN, i * length + i + 1, (i + 1) * length);
+  return tf.tensor4d(mask, [1, 1, length, length]);
+}
+
+/** Repeats a mask [.., .., T, S] for the query heads that share a key head: [.., .., groups * T, S]. */
+export function maskForGroups(mask: tf.Tensor4D, config: ModelConfig): tf.Tensor4D {
+  const groups = config.heads / config.kvHeads;
+  return groups === 1 ? mask : tf.tile(mask, [1, 1, groups, 1]);
+}

@@ -1,0 +1,72 @@
+import * as tf from '@tensorflow/tfjs-core';
+import { attention, causalMask, maskForGroups } from './attention.ts';
+import { type Dropout, drop } from './dropout.ts';
+import { embedding } from './embedding.ts';
+import type { ModelConfig } from './model-config.ts';
+import { EMBEDDING, FINAL_NORM, HEAD, type ParameterLookup } from './parameters.ts';
+import { rmsNorm } from './rms-norm.ts';
+import { rotaryAt, rotaryTable } from './rotary.ts';
+import { swiglu } from './swiglu.ts';
+
+export interface ForwardOptions {
+  /** int32 [B,T]; 0..T-1 unless given (sequences packed into one row restart at 0). */
+  positions?: tf.Tensor2D;
+  /** Additive float32 [B or 1, 1, T, T], 0 or -1e9; by the config's attention unless given. */
+  mask?: tf.Tensor4D;
+  /** On what attention and feed-forward add to the residual stream; training only. */
+  dropout?: Dropout;
+}
+
+/** Attention of one layer: joint projection of queries, keys, values [N, row] -> [N, width]. */
+type Attend = (qkv: tf.Tensor2D, layer: number) => tf.Tensor2D;
+
+/** Hidden states after the final norm: tokens int32 [B,T] -> [B,T,width]. */
+export function forward(
+  parameters: ParameterLookup,
+  config: ModelConfig,
+  tokens: tf.Tensor2D,
+  { positions, mask, dropout }: ForwardOptions = {},
+): tf.Tensor3D {
+  const [batch, length] = tokens.shape;
+  const table = rotaryTable(config, positions ? config.contextLength : length);
+  const rotary = rotaryAt(table, batch, positions);
+  const chosen = mask ?? (config.attention === 'causal' ? causalMask(length) : undefined);
+  const grouped = chosen && maskForGroups(chosen, config);
+  const attend: Attend = (qkv) => attention(qkv, config, batch, rotary, grouped);
+  const hidden = decode(parameters, config, tf.reshape(tokens, [batch * length]), attend, dropout);
+  return tf.reshape(hidden, [batch, length, config.width]);
+}
+
+/** The layers without their attention, which training and cached generation do differently. tokens int32 [N]. */
+export function decode(
+  parameters: ParameterLookup,
+  config: ModelConfig,
+  tokens: tf.Tensor1D,
+  attend: Attend,
+  dropout?: Dropout,
+): tf.Tensor2D {
+  const norm = (x: tf.Tensor2D, name: string) => rmsNorm(x, parameters(name), config.normEpsilon);
+  let x = embedding(parameters(EMBEDDING), tokens);
+  for (let layer = 0; layer < config.layers; layer++) {
+    const name = (part: string) => `model.layers.${layer}.${part}.weight`;
+    const project = (input: tf.Tensor2D, part: string) => linear(input, parameters(name(part)));
+    const queryKeyValue = ['q', 'k', 'v'].map((part) => parameters(name(`self_attn.${part}_proj`)));
+    const normed = norm(x, name('input_layernorm'));
+    const context = attend(linear(normed, tf.concat(queryKeyValue, 0)), layer);
+    x = tf.add(x, drop(project(context, 'self_attn.o_proj'), `attention.${layer}`, dropout));
+    const input = norm(x, name('post_attention_layernorm'));
+    const activation = swiglu(project(input, 'mlp.gate_proj'), project(input, 'mlp.up_proj'));
+    x = tf.add(x, drop(project(activation, 'mlp.down_proj'), `mlp.${layer}`, dropout));
+  }
+  return norm(x, FINAL_NORM);
+}
+
+/** Scores over the vocabulary: hidden [N,width] -> [N,V]. */
+export function logits(parameters: ParameterLookup, config: ModelConfig, hidden: tf.Tensor2D): tf.Tensor2D {
+  return linear(hidden, parameters(config.tiedHead ? EMBEDDING : HEAD));
+}
+
+/** x [N,in] times the transpose of weight [out,in]. */
+function linear(x: tf.Tensor2D, weight: tf.Tensor): tf.Tensor2D {
+  return tf.matMul(x, weight as tf.Tensor2D, false, true);
+}

@@ -1,0 +1,100 @@
+import * as tf from '@tensorflow/tfjs-core';
+import { TrainyardError } from '@trainyard/contracts';
+import { fromHost, type HostTensors } from '../host-tensor.ts';
+import { normal, random } from '../random.ts';
+import { headWidth, type ModelConfig, validateModelConfig } from './model-config.ts';
+
+/** Weights by name; the holder disposes of them with `disposeParameters`. */
+export type Parameters = Map<string, tf.Variable>;
+
+/** Finds a weight by name. Adapters answer with a tensor computed from several weights. */
+export type ParameterLookup = (name: string) => tf.Tensor;
+
+export const EMBEDDING = 'model.embed_tokens.weight';
+export const FINAL_NORM = 'model.norm.weight';
+export const HEAD = 'lm_head.weight';
+
+/** Shapes by Hugging Face's names for Llama; matrices are [out, in]. */
+export function parameterShapes(config: ModelConfig): Map<string, number[]> {
+  const { vocabSize, width, hiddenWidth, kvHeads } = config;
+  const keyValueWidth = kvHeads * headWidth(config);
+  const shapes = new Map<string, number[]>([[EMBEDDING, [vocabSize, width]]]);
+  for (let layer = 0; layer < config.layers; layer++) {
+    const add = (name: string, ...shape: number[]) =>
+      shapes.set(`model.layers.${layer}.${name}.weight`, shape);
+    add('input_layernorm', width);
+    add('self_attn.q_proj', width, width);
+    add('self_attn.k_proj', keyValueWidth, width);
+    add('self_attn.v_proj', keyValueWidth, width);
+    add('self_attn.o_proj', width, width);
+    add('post_attention_layernorm', width);
+    add('mlp.gate_proj', hiddenWidth, width);
+    add('mlp.up_proj', hiddenWidth, width);
+    add('mlp.down_proj', width, hiddenWidth);
+  }
+  shapes.set(FINAL_NORM, [width]);
+  if (!config.tiedHead) shapes.set(HEAD, [vocabSize, width]);
+  return shapes;
+}
+
+/**
+ * Fresh weights: norms 1, matrices normal with deviation 0.02, the projections that write into the residual stream
+ * 0.02 / sqrt(2 * layers) (Radford et al. 2019, GPT-2, section 2.3). Each tensor has a random stream of its own.
+ */
+export function initParameters(config: ModelConfig, seed: number): HostTensors {
+  validateModelConfig(config);
+  const host: HostTensors = {};
+  for (const [name, shape] of parameterShapes(config)) {
+    const data = new Float32Array(tf.util.sizeFromShape(shape));
+    if (shape.length === 1) data.fill(1);
+    else {
+      const residual = name.endsWith('o_proj.weight') || name.endsWith('down_proj.weight');
+      const deviation = residual ? 0.02 / Math.sqrt(2 * config.layers) : 0.02;
+      const uniform = random(seed, 'init', name);
+      for (let i = 0; i < data.length; i++) data[i] = deviation * normal(uniform);
+    }
+    host[name] = { dtype: 'float32', shape, data };
+  }
+  return host;
+}
+
+/** Uploads weights. `trainable` false marks them as constants of the gradient. */
+export function loadParameters(
+  host: HostTensors,
+  { trainable = true }: { trainable?: boolean } = {},
+): Parameters {
+  const parameters: Parameters = new Map();
+  for (const [name, tensor] of Object.entries(host)) {
+    const value = fromHost(tensor);
+    parameters.set(name, tf.variable(value, trainable));
+    value.dispose();
+  }
+  return parameters;
+}
+
+/** @throws TrainyardError incompatible_checkpoint when the weights are not those of `config`. */
+export function checkParameters(host: HostTensors, config: ModelConfig): void {
+  for (const [name, shape] of parameterShapes(config)) {
+    const found = host[name]?.shape;
+    if (found?.join() !== shape.join()) {
+      const has = found ? `has shape [${found}]` : 'is missing';
+      throw new TrainyardError(
+        'incompatible_checkpoint',
+        `Weight ${name} ${has}, but the model config needs [${shape}].`,
+      );
+    }
+  }
+}
+
+export function disposeParameters(parameters: Parameters): void {
+  for (const variable of parameters.values()) variable.dispose();
+  parameters.clear();
+}
+
+export function lookup(parameters: ReadonlyMap<string, tf.Tensor>): ParameterLookup {
+  return (name) => {
+    const tensor = parameters.get(name);
+    if (!tensor) throw new TrainyardError('incompatible_checkpoint', `The model has no weight ${name}.`);
+    return tensor;
+  };
+}
