@@ -78,6 +78,8 @@ test('held-out questions and facts never occur in training', () => {
   expect(heldOut.filter((prompt) => train.has(prompt))).toEqual([]);
   const text = fold([...factbookText()].map((record) => record.text).join(' '));
   expect(heldOut.filter((prompt, i) => i % 20 === 0 && text.includes(prompt))).toEqual([]);
+  const reinforced = asked({ phrasings: 'reinforce' });
+  expect(reinforced.filter((prompt) => train.has(prompt) || heldOut.includes(prompt))).toEqual([]);
   const items = asked({ phrasings: 'train', items: 'train' });
   const others = asked({ phrasings: 'train', items: 'held_out' });
   expect(items.filter((prompt) => others.includes(prompt))).toEqual([]);

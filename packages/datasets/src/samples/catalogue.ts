@@ -79,7 +79,7 @@ export const SAMPLES: readonly Sample[] = [
     description: 'Questions on countries with all accepted answers, four in five of the facts.',
     ...factbook,
     ...training,
-    records: () => factbookPrompts({ phrasings: 'train', items: 'train' }),
+    records: () => factbookPrompts({ phrasings: 'reinforce', items: 'train' }),
   }),
   sample({
     name: 'factbook-prompts-unseen',

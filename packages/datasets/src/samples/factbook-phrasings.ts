@@ -4,11 +4,13 @@ import type { Phrasings } from './phrasing.ts';
 /** How a relation is asked for, and how running text states it; `{x}` is the country, `{y}` the answer. */
 export interface RelationPhrasings extends Phrasings {
   statements: readonly string[];
+  reinforce: readonly string[];
 }
 
 /**
- * The split of phrasings, fixed here: training (fine-tuning, reinforcement) only ever sees `train`; `heldOut` serves to
- * measure whether a model answers questions rather than strings. Statements are for pre-training text.
+ * The split of phrasings, fixed here: fine-tuning only ever sees `train`, reinforcement learning only `reinforce` (what
+ * was learnt by heart would teach it nothing), and `heldOut` serves to measure whether a model answers questions rather
+ * than strings. Statements are for pre-training text.
  */
 export const FACTBOOK_PHRASINGS: Record<Relation, RelationPhrasings> = {
   capital: {
@@ -19,6 +21,11 @@ export const FACTBOOK_PHRASINGS: Record<Relation, RelationPhrasings> = {
       'Name the capital of {x}.',
       "What is {x}'s capital?",
       'The capital of {x} is which city?',
+    ],
+    reinforce: [
+      'Give me the capital of {x}.',
+      'What is the name of the capital of {x}?',
+      '{x} has which capital?',
     ],
     heldOut: ['Tell me the capital city of {x}.', 'What city serves as the capital of {x}?'],
   },
@@ -31,6 +38,7 @@ export const FACTBOOK_PHRASINGS: Record<Relation, RelationPhrasings> = {
       'Where does {x} lie?',
       'Name the region of {x}.',
     ],
+    reinforce: ['Give me the region of {x}.', 'What part of the world is {x} in?', '{x} is in which region?'],
     heldOut: ['In what region of the world can {x} be found?', 'Tell me where {x} is located.'],
   },
   currency: {
@@ -41,6 +49,11 @@ export const FACTBOOK_PHRASINGS: Record<Relation, RelationPhrasings> = {
       'Which currency does {x} use?',
       'Name the currency of {x}.',
       "What is {x}'s currency?",
+    ],
+    reinforce: [
+      'Give me the currency of {x}.',
+      'What is the name of the currency of {x}?',
+      '{x} has which currency?',
     ],
     heldOut: ['What money is used in {x}?', 'Tell me the currency of {x}.'],
   },
@@ -53,6 +66,11 @@ export const FACTBOOK_PHRASINGS: Record<Relation, RelationPhrasings> = {
       "What is {x}'s currency code?",
       'Currency code of {x}?',
     ],
+    reinforce: [
+      'Say the currency code of {x}.',
+      '{x} has which currency code?',
+      'What code does the currency of {x} have?',
+    ],
     heldOut: ['By what code is the currency of {x} known?', 'Give me the currency code of {x}.'],
   },
   internet_code: {
@@ -63,6 +81,11 @@ export const FACTBOOK_PHRASINGS: Record<Relation, RelationPhrasings> = {
       'Name the internet code of {x}.',
       "What is {x}'s internet code?",
       'Which internet code does {x} have?',
+    ],
+    reinforce: [
+      'Give me the internet code of {x}.',
+      '{x} has which internet code?',
+      'Which ending do web addresses in {x} have?',
     ],
     heldOut: ['What is the internet suffix of {x}?', 'Tell me the internet code of {x}.'],
   },
@@ -75,6 +98,11 @@ export const FACTBOOK_PHRASINGS: Record<Relation, RelationPhrasings> = {
       "What is {x}'s telephone code?",
       'Which number must I dial first to call {x}?',
     ],
+    reinforce: [
+      'Give me the telephone code of {x}.',
+      '{x} has which telephone code?',
+      'What number do I dial first to call {x}?',
+    ],
     heldOut: ['What is the dialling code for {x}?', 'Tell me the telephone code of {x}.'],
   },
   adjective: {
@@ -85,6 +113,11 @@ export const FACTBOOK_PHRASINGS: Record<Relation, RelationPhrasings> = {
       'Which adjective belongs to {x}?',
       'Name the adjective for {x}.',
       'How do we describe something from {x}?',
+    ],
+    reinforce: [
+      'Give me the adjective for {x}.',
+      '{x} has which adjective?',
+      'What do we call things from {x}?',
     ],
     heldOut: ['Which word describes what comes from {x}?', 'Tell me the adjective for {x}.'],
   },
@@ -97,6 +130,11 @@ export const FACTBOOK_PHRASINGS: Record<Relation, RelationPhrasings> = {
       'What is the word for somebody from {x}?',
       'How do we call an inhabitant of {x}?',
     ],
+    reinforce: [
+      'Give me the word for a person from {x}.',
+      'How do you call a person from {x}?',
+      'Somebody from {x} is called what?',
+    ],
     heldOut: ['A person who lives in {x} is called what?', 'Tell me the word for somebody from {x}.'],
   },
   language: {
@@ -107,6 +145,11 @@ export const FACTBOOK_PHRASINGS: Record<Relation, RelationPhrasings> = {
       'Name the official language of {x}.',
       "What is {x}'s official language?",
       'The official language of {x} is which one?',
+    ],
+    reinforce: [
+      'Give me the official language of {x}.',
+      'What is the name of the official language of {x}?',
+      '{x} has which official language?',
     ],
     heldOut: ['What language does the state of {x} use?', 'Tell me the official language of {x}.'],
   },
@@ -119,6 +162,11 @@ export const FACTBOOK_PHRASINGS: Record<Relation, RelationPhrasings> = {
       'Since when has {x} been independent?',
       'Name the year in which {x} became independent.',
     ],
+    reinforce: [
+      'Give me the year in which {x} became independent.',
+      '{x} became independent in which year?',
+      'What year did {x} become independent?',
+    ],
     heldOut: ['In what year did {x} gain its independence?', 'Tell me when {x} became independent.'],
   },
   independence_from: {
@@ -130,6 +178,11 @@ export const FACTBOOK_PHRASINGS: Record<Relation, RelationPhrasings> = {
       'From which state did {x} gain its independence?',
       'Name the state that {x} became independent from.',
     ],
+    reinforce: [
+      'Give me the state that {x} became independent from.',
+      '{x} became independent from whom?',
+      'What state did {x} become independent from?',
+    ],
     heldOut: ['Which power did {x} win its independence from?', 'Tell me who {x} became independent from.'],
   },
   highest_point: {
@@ -140,6 +193,11 @@ export const FACTBOOK_PHRASINGS: Record<Relation, RelationPhrasings> = {
       'Name the highest point of {x}.',
       "What is {x}'s highest point?",
       'The highest point of {x} is which place?',
+    ],
+    reinforce: [
+      'Give me the highest point of {x}.',
+      'What is the name of the highest point of {x}?',
+      '{x} has which highest point?',
     ],
     heldOut: ['What is the top elevation of {x} called?', 'Tell me the highest point of {x}.'],
   },

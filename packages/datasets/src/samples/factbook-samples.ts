@@ -52,7 +52,7 @@ function* articles({ name, text }: Profile): Generator<TextRecord> {
 }
 
 export interface FactOptions {
-  phrasings: PhrasingSplit;
+  phrasings: PhrasingSplit | 'reinforce';
   /** Default all. */
   relations?: readonly Relation[];
   /** Which facts: one in five of each relation is held out, the same ones always. Default 'all'. */
@@ -94,8 +94,11 @@ function chosenFacts({ relations = RELATIONS, items = 'all' }: FactOptions): Fac
     .filter((fact) => items === 'all' || isHeldOut(fact) === (items === 'held_out'));
 }
 
-const questionsOf = ({ relation, subject }: Fact, split: PhrasingSplit): string[] =>
-  phrasingsOf(FACTBOOK_PHRASINGS[relation], split).map((text) => fill(text, { x: subject }));
+function questionsOf({ relation, subject }: Fact, split: FactOptions['phrasings']): string[] {
+  const phrasings = FACTBOOK_PHRASINGS[relation];
+  const chosen = split === 'reinforce' ? phrasings.reinforce : phrasingsOf(phrasings, split);
+  return chosen.map((text) => fill(text, { x: subject }));
+}
 
 const isHeldOut = ({ relation, subject }: Fact): boolean =>
   hash(...Array.from(relation + subject, (letter) => letter.charCodeAt(0))) % 5 === 0;
