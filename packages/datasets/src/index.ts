@@ -12,10 +12,12 @@ export type {
   TextRecord,
 } from './record.ts';
 export { indexSampler, type Sampler, type SamplerOptions, windowSampler } from './samplers.ts';
-export { SAMPLES, type Sample, sampleSource } from './samples/catalogue.ts';
+export { recordSource, SAMPLES, type Sample } from './samples/catalogue.ts';
 export { RELATIONS, type Relation } from './samples/factbook-facts.ts';
 export { FACTBOOK_PHRASINGS, type RelationPhrasings } from './samples/factbook-phrasings.ts';
 export {
+  FACTBOOK_COLLECTED_UNTIL,
+  FACTBOOK_LICENCE,
   type FactOptions,
   factbookPreferences,
   factbookPrompts,
@@ -24,6 +26,8 @@ export {
 } from './samples/factbook-samples.ts';
 export {
   type SkillOptions,
+  WORDNET_COLLECTED_UNTIL,
+  WORDNET_LICENCE,
   WORDNET_PHRASINGS,
   type WordSkill,
   wordnetQuestions,

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { checkRecord } from '../src/record-schema.ts';
-import { SAMPLES, sampleSource } from '../src/samples/catalogue.ts';
+import { recordSource, SAMPLES } from '../src/samples/catalogue.ts';
 import { factsOf, RELATIONS } from '../src/samples/factbook-facts.ts';
 import { FACTBOOK_PHRASINGS } from '../src/samples/factbook-phrasings.ts';
 import { readProfiles } from '../src/samples/factbook-profiles.ts';
@@ -170,7 +170,7 @@ test.each(SAMPLES.map((sample) => [sample.name, sample] as const))(
 
 test('a sample goes through ingestion', async () => {
   const sample = SAMPLES.find(({ name }) => name === 'factbook-questions-unseen')!;
-  const { content } = await ingest(sample.kind, sampleSource(sample), {
+  const { content } = await ingest(sample.kind, recordSource(sample.records()), {
     heldOutFraction: sample.heldOutFraction,
   });
   expect(content.train.records).toBe(0);

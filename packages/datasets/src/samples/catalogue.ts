@@ -141,11 +141,11 @@ export const SAMPLES: readonly Sample[] = [
 
 const CHUNK_RECORDS = 256;
 
-/** A sample as an upload: JSON Lines for ingestDataset. */
-export async function* sampleSource(sample: Sample): AsyncGenerator<Uint8Array> {
+/** Records as JSON Lines in chunks: what `ingestDataset` and an upload take. */
+export async function* recordSource(records: Iterable<object>): AsyncGenerator<Uint8Array> {
   let lines = '';
   let count = 0;
-  for (const record of sample.records()) {
+  for (const record of records) {
     lines += `${JSON.stringify(record)}\n`;
     if (++count % CHUNK_RECORDS > 0) continue;
     yield Buffer.from(lines);
