@@ -13,6 +13,7 @@ const send = (message: FromTrainer): Promise<void> =>
 
 let stop: 'no' | 'with_checkpoint' | 'at_once' = 'no';
 
+process.channel?.ref(); // waiting for a run is work, whatever the parent's preloaded modules think
 process.on('disconnect', () => process.exit(1)); // the worker is gone: nobody would record what this does
 process.on('SIGTERM', () => {}); // the worker decides; a signal to the whole group must not kill a checkpoint
 process.on('SIGINT', () => {});
