@@ -19,7 +19,7 @@ export interface Session extends Context {
   print<T>(value: T, text: (value: T) => string): void;
 }
 
-export function openSession(context: Context, command: Command): Session {
+function openSession(context: Context, command: Command): Session {
   const { json = false, url } = command.optsWithGlobals<{ json?: boolean; url?: string }>();
   const { env, terminal } = context;
   const baseUrl = url ?? (env.TRAINYARD_URL || CLI_ENVIRONMENT.TRAINYARD_URL.default);

@@ -16,7 +16,7 @@ export interface WorkerConfig {
 }
 
 /** Every environment variable that a worker reads, with its default and what it is for. */
-export const WORKER_ENVIRONMENT = {
+const WORKER_ENVIRONMENT = {
   DATABASE_URL: { default: undefined, description: 'Postgres; required.' },
   REDIS_URL: {
     default: undefined,

@@ -54,10 +54,12 @@ test('what the zstd program made', async () => {
 
 const compress = (zlib as { zstdCompressSync?: (data: Buffer) => Buffer }).zstdCompressSync;
 
-test.skipIf(!compress)('megabytes from the zstd of this Node.js', async () => {
-  const text = Buffer.from(Array.from({ length: 200_000 }, (_, n) => `${n * n} `).join(''));
-  expect((await unpack(compress!(text), 10_000)).equals(text)).toBe(true);
-});
+// Node.js 20 has no zstd of its own to compare with
+if (compress)
+  test('megabytes from the zstd of this Node.js', async () => {
+    const text = Buffer.from(Array.from({ length: 200_000 }, (_, n) => `${n * n} `).join(''));
+    expect((await unpack(compress(text), 10_000)).equals(text)).toBe(true);
+  });
 
 test('a bomb ends at the limit', async () => {
   const bomb = frame(Array.from({ length: 1000 }, () => ({ byte: 0x20, times: 128 * 1024 })));

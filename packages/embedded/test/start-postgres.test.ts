@@ -135,9 +135,8 @@ test('a wanted port that is taken is a conflict; a remembered one gives way', as
   expect(await query(second.url, 'SELECT 1')).toEqual([[1]]);
 });
 
-test.runIf(process.getuid?.() === 0)(
-  'root with a private folder: the files go where the server may',
-  async () => {
+if (process.getuid?.() === 0)
+  test('root with a private folder: the files go where the server may', async () => {
     const dataDir = await folder(0o700);
     const postgres = await start(dataDir);
     expect(await query(postgres.url, 'SELECT 1')).toEqual([[1]]);
@@ -145,8 +144,7 @@ test.runIf(process.getuid?.() === 0)(
     const pgdata = await realpath(path.join(dataDir, 'cluster'));
     expect((await stat(pgdata)).uid).not.toBe(0);
     cleanups.unshift(() => rm(path.dirname(pgdata), { recursive: true }));
-  },
-);
+  });
 
 test('a test server: a database cloned from a template is its own; stop removes the folder', async () => {
   const postgres = await startTestPostgres();

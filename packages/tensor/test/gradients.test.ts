@@ -37,12 +37,8 @@ async function runProgram(args: string[]) {
   return { ...JSON.parse(stdout), stderr };
 }
 
-describe.each([
-  { backend: 'tensorflow', runs: hasNative },
-  { backend: 'wasm', runs: true },
-  { backend: 'cpu', runs: true },
-])('backend $backend', ({ backend, runs }) => {
-  test.skipIf(!runs)('differentiates matMul and gather, quietly and without leaks', async () => {
+describe.each([...(hasNative ? ['tensorflow'] : []), 'wasm', 'cpu'])('backend %s', (backend) => {
+  test('differentiates matMul and gather, quietly and without leaks', async () => {
     const result = await runProgram(['--conditions=source', '--import', 'tsx', program, backend]);
     expect(result.gradients).toEqual([EXPECTED.table, EXPECTED.weights]);
     expect(result).toMatchObject({ oneInstance: true, leaked: 0, backend, stderr: '' });

@@ -5,7 +5,7 @@ import type { FastifyBaseLogger } from 'fastify';
 import type { FromProcess, ToProcess } from './messages.ts';
 import type { AnswerTo, ModelFiles, Task } from './task.ts';
 
-export interface Ask {
+interface Ask {
   /** Ends the task; what it has written so far is lost. */
   signal?: AbortSignal;
   onText?: (text: string) => void;

@@ -6,7 +6,7 @@ export interface ModelFiles {
   tokenizerSha256: string;
 }
 
-export interface Sampling {
+interface Sampling {
   max_tokens: number;
   temperature: number;
   top_k?: number;

@@ -138,7 +138,7 @@ async function upload(session: Session, reference: string, file: string, options
 }
 
 /** What a file's name says: its type, and how it is compressed. */
-export function formOf(file: string): { type: string; encoding?: 'gzip' | 'zstd' } {
+function formOf(file: string): { type: string; encoding?: 'gzip' | 'zstd' } {
   const [, ending, packed] = /\.(txt|text|jsonl|ndjson)(?:\.(gz|zst))?$/i.exec(file) ?? [];
   if (ending === undefined)
     throw new TrainyardError(

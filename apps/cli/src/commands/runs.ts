@@ -117,7 +117,7 @@ function historyCommands(runs: Command, context: Context): void {
     );
 }
 
-export const showRun = ({ config, inputs, result, error, progress, ...run }: Run): string =>
+const showRun = ({ config, inputs, result, error, progress, ...run }: Run): string =>
   [
     fields({ ...run, progress: progress && `${progress.step}/${progress.total_steps}` }),
     ...Object.entries({ error, inputs, config, result })

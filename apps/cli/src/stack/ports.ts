@@ -2,7 +2,7 @@ import { createServer } from 'node:net';
 import { TrainyardError } from '@trainyard/contracts';
 
 /** Listens for a moment. @returns the port (a free one for 0), or undefined if it is taken */
-export function probePort(port: number, host: string): Promise<number | undefined> {
+function probePort(port: number, host: string): Promise<number | undefined> {
   return new Promise((resolve) => {
     const server = createServer();
     server.once('error', () => resolve(undefined));

@@ -15,7 +15,7 @@ export const FINAL_NORM = 'model.norm.weight';
 export const HEAD = 'lm_head.weight';
 
 /** Shapes by Hugging Face's names for Llama; matrices are [out, in]. */
-export function parameterShapes(config: ModelConfig): Map<string, number[]> {
+function parameterShapes(config: ModelConfig): Map<string, number[]> {
   const { vocabSize, width, hiddenWidth, kvHeads } = config;
   const keyValueWidth = kvHeads * headWidth(config);
   const shapes = new Map<string, number[]>([[EMBEDDING, [vocabSize, width]]]);
