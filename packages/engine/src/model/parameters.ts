@@ -58,14 +58,17 @@ export function initParameters(config: ModelConfig, seed: number): HostTensors {
   return host;
 }
 
-/** Uploads weights. `trainable` false marks them as constants of the gradient. */
+/**
+ * Uploads weights. `trainable` false marks them as constants of the gradient. Their order is that of their names, wherever
+ * they come from: sums over all parameters must round alike in a run that was resumed.
+ */
 export function loadParameters(
   host: HostTensors,
   { trainable = true }: { trainable?: boolean } = {},
 ): Parameters {
   const parameters: Parameters = new Map();
-  for (const [name, tensor] of Object.entries(host)) {
-    const value = fromHost(tensor);
+  for (const name of Object.keys(host).sort()) {
+    const value = fromHost(host[name]!);
     parameters.set(name, tf.variable(value, trainable));
     value.dispose();
   }
