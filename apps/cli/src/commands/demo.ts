@@ -11,6 +11,7 @@ import { stopOnSignal } from '../stack/stop-on-signal.ts';
 
 interface DemoOptions {
   data: string;
+  reports: string;
   preset?: PresetName;
   backend?: string;
   keep: boolean;
@@ -29,6 +30,7 @@ export function demoCommand(program: Command, context: Context): void {
     )
     .option('--backend <name>', 'auto, tensorflow-gpu, tensorflow, wasm or cpu (TRAINYARD_BACKEND)')
     .option('--data <folder>', 'where everything is kept; emptied first', '.trainyard/demo')
+    .option('--reports <folder>', 'where the report goes', 'reports')
     .option('--no-gates', 'end with 0 even if a gate is missed')
     .action(async (options: DemoOptions) => demo(context, options));
 }
@@ -58,7 +60,13 @@ async function demo(context: Context, options: DemoOptions): Promise<void> {
     say('Starting Postgres, the API and a worker ...');
     await Promise.race([stack.start(), interrupted]);
     const client = createClient({ baseUrl: stack.url, apiKey: adminKey });
-    const work = runDemo({ context, client, preset: options.preset, logs: stack.logs });
+    const work = runDemo({
+      context,
+      client,
+      preset: options.preset,
+      logs: stack.logs,
+      reports: options.reports,
+    });
     const report = await Promise.race([work, stack.broken, interrupted]);
     const missed = missedGates(report);
     for (const gate of missed) say(`Gate missed: ${gate}`);

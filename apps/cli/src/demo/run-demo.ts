@@ -12,7 +12,6 @@ import {
 import { factbookQuestions } from '@trainyard/datasets';
 import type { Context } from '../context.ts';
 import { Failure } from '../exit-code.ts';
-import { ROOT } from '../stack/programs.ts';
 import { duration } from '../terminal/figures.ts';
 import { LiveLines } from '../terminal/live-lines.ts';
 import { progressBar } from '../watch/run-line.ts';
@@ -24,17 +23,24 @@ import { type DemoReport, demoReport } from './report.ts';
 import { reportText } from './report-text.ts';
 
 const WORKER_MS = 120_000;
-const REPORTS = path.join(ROOT, 'reports');
 
 export interface DemoRun {
   context: Context;
   client: Client;
   preset: PresetName | undefined;
   logs: string;
+  /** Folder for the report. */
+  reports: string;
 }
 
 /** Imports, trains, measures and reports, over REST alone. Throws `Failure` if a run does not succeed. */
-export async function runDemo({ context, client, preset: chosen, logs }: DemoRun): Promise<DemoReport> {
+export async function runDemo({
+  context,
+  client,
+  preset: chosen,
+  logs,
+  reports,
+}: DemoRun): Promise<DemoReport> {
   const { terminal, now } = context;
   const say = (line: string) => void terminal.out.write(`${line}\n`);
   const began = now();
@@ -59,9 +65,9 @@ export async function runDemo({ context, client, preset: chosen, logs }: DemoRun
   const lineage = await client.lineage('checkpoint', final, 'up');
   await nameModels(client, pipeline);
   const report = demoReport(pipeline, lineage, { seconds: (now() - began) / 1000, references: references() });
-  await writeReport(report);
+  await writeReport(report, reports);
   say(`\n${reportText(report)}`);
-  say(`Written to ${path.join('reports', 'demo.md')} and ${path.join('reports', 'demo.json')}.`);
+  say(`Written to ${path.join(reports, 'demo.md')} and ${path.join(reports, 'demo.json')}.`);
   return report;
 }
 
@@ -116,10 +122,10 @@ function references(): Map<string, string> {
   return new Map([...questions].map(({ messages }) => [messages[0]!.content, messages[1]!.content]));
 }
 
-async function writeReport(report: DemoReport): Promise<void> {
-  await mkdir(REPORTS, { recursive: true });
-  await writeFile(path.join(REPORTS, 'demo.json'), `${JSON.stringify(report, undefined, 2)}\n`);
-  await writeFile(path.join(REPORTS, 'demo.md'), reportText(report));
+async function writeReport(report: DemoReport, folder: string): Promise<void> {
+  await mkdir(folder, { recursive: true });
+  await writeFile(path.join(folder, 'demo.json'), `${JSON.stringify(report, undefined, 2)}\n`);
+  await writeFile(path.join(folder, 'demo.md'), reportText(report));
 }
 
 export const missedGates = (report: DemoReport): string[] =>

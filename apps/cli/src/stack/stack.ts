@@ -2,6 +2,7 @@ import { join, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { TrainyardError } from '@trainyard/contracts';
 import { startPostgres } from '@trainyard/embedded';
+import { Failure } from '../exit-code.ts';
 import type { Environment } from '../settings.ts';
 import { takeDataFolder } from './data-folder.ts';
 import { KeptProcess } from './kept-process.ts';
@@ -57,14 +58,16 @@ export class Stack {
 
   /**
    * Resolves when the API answers; the workers load their backend meanwhile. Throws `conflict` (folder or port in use),
-   * `invalid_path` (the folder), `internal` (a process does not start); nothing is left running then.
+   * `invalid_path` (the folder), `internal` (a process does not start), `Failure` (stopped meanwhile); nothing is left
+   * running then.
    */
   async start(): Promise<void> {
     try {
       await this.#start();
     } catch (error) {
+      const asked = this.#stopping !== undefined;
       await this.stop();
-      throw error;
+      throw asked ? new Failure('stopped while starting') : error;
     }
   }
 
