@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers/promises';
 import { TrainyardError } from '@trainyard/contracts';
 import { disposeCache, extend, initCache, type KeyValueCache, keepSequences } from './model/kv-cache.ts';
 import type { ModelConfig } from './model/model-config.ts';
@@ -59,6 +60,7 @@ export async function generate(options: GenerateOptions): Promise<Completion[]> 
   let input = tokens;
   try {
     for (let i = 0; i < maxNewTokens && inBatch.some(({ stopped }) => !stopped); i++) {
+      await setImmediate(); // lets an abort through: no await below needs to leave the microtask queue
       signal?.throwIfAborted();
       inBatch = dropStopped(inBatch, cache);
       if (i > 0) input = Int32Array.from(inBatch, (sequence) => sequence.tokens.at(-1)!);
