@@ -12,6 +12,7 @@ export interface WorkerConfig {
   leaseSeconds: number;
   heartbeatSeconds: number;
   shutdownSeconds: number;
+  healthFile: string | undefined;
   logLevel: string;
 }
 
@@ -42,6 +43,11 @@ const WORKER_ENVIRONMENT = {
     description: 'How often it renews the lease and looks for cancel and pause.',
   },
   SHUTDOWN_SECONDS: { default: '25', description: 'Time to checkpoint and hand the run back on SIGTERM.' },
+  HEALTH_FILE: {
+    default: undefined,
+    description:
+      'A file to write at each heartbeat that reached Postgres: its age tells a health check enough.',
+  },
   LOG_LEVEL: {
     default: 'info',
     description: 'pino level: fatal, error, warn, info, debug, trace or silent.',
@@ -74,6 +80,7 @@ export function parseWorkerConfig(env: Environment, defaultName: string): Worker
     leaseSeconds,
     heartbeatSeconds,
     shutdownSeconds: positive('SHUTDOWN_SECONDS', read('SHUTDOWN_SECONDS')),
+    healthFile: read('HEALTH_FILE'),
     logLevel: read('LOG_LEVEL')!,
   };
 }

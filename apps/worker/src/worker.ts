@@ -1,4 +1,4 @@
-import { randomUUID } from 'node:crypto';
+import { writeFile } from 'node:fs/promises';
 import os from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
 import {
@@ -10,6 +10,7 @@ import {
   type ResolvedInputs,
   registerWorker,
   retireWorker,
+  timeOrderedUuid,
   workerHeartbeat,
 } from '@trainyard/db';
 import type { Consumer, Queue } from '@trainyard/queue';
@@ -17,7 +18,7 @@ import type { Logger } from 'pino';
 import type { WorkerConfig } from './config.ts';
 import { RunSupervisor } from './supervisor/run-supervisor.ts';
 import { TrainerProcess } from './supervisor/trainer-process.ts';
-import type { TrainingJob } from './trainer/messages.ts';
+import type { BackendReport, TrainingJob } from './trainer/messages.ts';
 
 const RESTART_MS = 2000;
 
@@ -31,10 +32,13 @@ export interface WorkerDependencies {
 
 /** Takes one run after the other from the queue; keeps a trainer warm that has its backend loaded. */
 export class Worker {
-  readonly id = randomUUID();
+  readonly id = timeOrderedUuid(Date.now());
   private readonly dependencies: WorkerDependencies;
   private consumer: Consumer | undefined;
+  /** The one that waits for a run with its backend loaded. */
   private trainer: TrainerProcess | undefined;
+  /** The one that loads its backend. */
+  private warming: TrainerProcess | undefined;
   private current: RunSupervisor | undefined;
   private finished: Promise<void> = Promise.resolve();
   private draining = false;
@@ -49,8 +53,7 @@ export class Worker {
   /** Loads the backend, registers, and begins to take runs. */
   async start(): Promise<void> {
     const { config, db, queue, log, version } = this.dependencies;
-    this.trainer = new TrainerProcess(config.backend);
-    const backend = await this.trainer.ready();
+    const backend = await this.makeTrainer();
     this.device = backend.device;
     this.backend = `${backend.name} (${backend.package}, ${backend.device})`;
     await registerWorker(db, {
@@ -65,15 +68,17 @@ export class Worker {
       pid: process.pid,
       version,
     });
-    this.heart = setInterval(() => this.beat(), config.heartbeatSeconds * 1000);
+    this.heart = setInterval(() => void this.beat(), config.heartbeatSeconds * 1000);
     this.consumer = await queue.consume(config.stages, (delivery) => this.take(delivery));
+    await this.beat();
     log.info({ worker_id: this.id, stages: config.stages, backend }, 'worker ready');
   }
 
   /** Takes no more runs, hands the current one back with a checkpoint, and retires. */
   async stop(): Promise<void> {
     this.draining = true;
-    await this.consumer?.pause();
+    this.warming?.kill();
+    await this.consumer?.close(); // a claim under way ends first
     this.current?.handBack();
     const deadline = new AbortController();
     await Promise.race([
@@ -85,14 +90,17 @@ export class Worker {
     deadline.abort();
     this.trainer?.kill();
     clearInterval(this.heart);
-    await this.consumer?.close();
     await retireWorker(this.dependencies.db, this.id).catch(() => {});
   }
 
-  private beat(): void {
-    workerHeartbeat(this.dependencies.db, this.id, this.draining).catch((error: unknown) =>
-      this.dependencies.log.warn({ err: error }, 'worker heartbeat failed'),
-    );
+  private async beat(): Promise<void> {
+    const { config, db, log } = this.dependencies;
+    try {
+      await workerHeartbeat(db, this.id, this.draining);
+      if (config.healthFile) await writeFile(config.healthFile, new Date().toISOString());
+    } catch (error) {
+      log.warn({ err: error }, 'worker heartbeat failed');
+    }
   }
 
   /** The queue's handler: claims and returns at once; the training goes on by itself. */
@@ -150,14 +158,30 @@ export class Worker {
   /** A fresh trainer for the next run; keeps trying, since without one the worker is of no use. */
   private async warmUp(): Promise<void> {
     while (!this.draining) {
-      this.trainer = new TrainerProcess(this.dependencies.config.backend);
       try {
-        await this.trainer.ready();
+        await this.makeTrainer();
         return;
       } catch (error) {
+        if (this.draining) return;
         this.dependencies.log.error({ err: error }, 'the trainer process does not start');
         await sleep(RESTART_MS);
       }
     }
+  }
+
+  /** Starts a trainer and lets it wait for a run; one that dies while it waits costs no run an attempt. */
+  private async makeTrainer(): Promise<BackendReport> {
+    const trainer = new TrainerProcess(this.dependencies.config.backend);
+    this.warming = trainer;
+    const backend = await trainer.ready();
+    this.warming = undefined;
+    this.trainer = trainer;
+    void trainer.exited.then((exit) => {
+      if (this.trainer !== trainer || this.draining) return; // a run had it
+      this.trainer = undefined;
+      this.dependencies.log.warn({ ...exit, last_lines: trainer.lastLines }, 'the waiting trainer died');
+      void this.warmUp();
+    });
+    return backend;
   }
 }

@@ -12,6 +12,9 @@ const count = (value: number, maximum: number, description: string) =>
   Type.Integer({ minimum: 1, maximum, default: value, description });
 const positive = (value: number, description: string) =>
   Type.Number({ exclusiveMinimum: 0, maximum: 1e6, default: value, description });
+/** Below 1: the correction of its bias divides by 1 - decay^step. */
+const decay = (value: number, description: string) =>
+  Type.Number({ minimum: 0, exclusiveMaximum: 1, default: value, description });
 
 /** How the weights move: AdamW with decoupled decay on matrices (Loshchilov and Hutter 2019) and a schedule. */
 const optimization = (defaults: {
@@ -29,8 +32,8 @@ const optimization = (defaults: {
     warmup_steps: Type.Integer({ minimum: 0, default: 20, description: 'Steps of linear warm-up.' }),
     min_learning_rate_ratio: ratio(0.1, 'Where the schedule ends, as a share of the peak.'),
     weight_decay: Type.Number({ minimum: 0, maximum: 10, default: defaults.weight_decay }),
-    beta1: ratio(0.9, "AdamW's first moment."),
-    beta2: ratio(0.95, "AdamW's second moment."),
+    beta1: decay(0.9, "AdamW's first moment."),
+    beta2: decay(0.95, "AdamW's second moment."),
     gradient_clip: positive(1, 'Largest global gradient norm.'),
     dropout: Type.Number({ minimum: 0, exclusiveMaximum: 1, default: 0, description: 'Residual dropout.' }),
   });

@@ -154,7 +154,8 @@ function checkLengths<S extends Stage>(
         { param },
       );
   };
-  if (stage === 'rl') refuse((config as StageConfig['rl']).grpo.max_new_tokens, 'config.grpo.max_new_tokens');
+  if (stage === 'rl' && (config as StageConfig['rl']).algorithm === 'grpo')
+    refuse((config as StageConfig['rl']).grpo.max_new_tokens, 'config.grpo.max_new_tokens');
   if (stage === 'eval' && (config as StageConfig['eval']).task === 'answers')
     refuse((config as StageConfig['eval']).max_new_tokens, 'config.max_new_tokens');
 }

@@ -7,12 +7,13 @@ import {
 } from '@trainyard/contracts';
 import { changeState, recordEvent } from './change-state.ts';
 import type { Database, Tx } from './client.ts';
-import { type Fence, lockFenced, lockRun } from './fence.ts';
+import { type Fence, lockFenced, lockPipelineOf, lockRun } from './fence.ts';
 import type { Prisma } from './generated/client.ts';
 import type { RunModel } from './generated/models.ts';
 import { settlePipeline } from './pipelines.ts';
 import { iso, isoOrNull } from './rows.ts';
 import { toRun } from './run-resource.ts';
+import { storable } from './storable.ts';
 
 export interface Claim {
   workerId: string;
@@ -29,9 +30,10 @@ export type ClaimedRun = ReturnType<typeof toRun> & {
 
 /**
  * Takes a run for a worker: raises its epoch and leases it by Postgres' clock. Undefined if the run is not to be had:
- * it moved on since the queue was told.
+ * it moved on since the queue was told, or the queue remembers more than the database.
  */
 export async function claimRun(tx: Tx, runId: string, claim: Claim): Promise<ClaimedRun | undefined> {
+  if (!(await tx.run.findUnique({ where: { id: runId }, select: { id: true } }))) return undefined;
   const run = await lockRun(tx, runId);
   if (!isDeliverable(run.state as RunState)) return undefined;
   const epoch = run.epoch + 1;
@@ -112,7 +114,9 @@ export type Outcome =
   | { kind: 'handed_back' };
 
 /** Ends the fence's attempt and moves the run on. Throws `FencedError` if the epoch is over. */
-export async function endAttempt(tx: Tx, fence: Fence, outcome: Outcome): Promise<void> {
+export async function endAttempt(tx: Tx, fence: Fence, reported: Outcome): Promise<void> {
+  const outcome = storable(reported);
+  await lockPipelineOf(tx, fence.runId);
   const run = await lockFenced(tx, fence);
   const error = outcome.kind === 'failed' || outcome.kind === 'crashed' ? outcome.error : undefined;
   await closeAttempt(tx, run, outcome.kind, error);
@@ -134,7 +138,7 @@ async function afterAttempt(tx: Tx, run: RunModel, outcome: Outcome): Promise<Ru
       return recover(tx, run, outcome.error);
     case 'paused':
       if (run.state === 'pausing') return changeState(tx, run, 'acknowledge_pause', released);
-      return changeState(tx, run, 'hand_back', released); // resumed or cancelled meanwhile
+      return changeState(tx, run, 'hand_back', { ...released, ...cancelReason(run) }); // resumed or cancelled meanwhile
     case 'cancelled':
       return changeState(tx, run, 'acknowledge_cancel', { terminationReason: 'cancelled_by_user' });
     case 'handed_back':
@@ -155,7 +159,7 @@ const fail = (tx: Tx, run: RunModel, error: RunError, reason: TerminationReason)
 
 /**
  * After a death: back into the queue if the attempt got a checkpoint further or the budget of barren attempts is not
- * used up; else failed, with the evidence of the last death.
+ * used up; else failed, with the evidence of the last death. What was to be paused or cancelled is.
  */
 async function recover(tx: Tx, run: RunModel, error: RunError): Promise<RunModel> {
   const attempt = await tx.runAttempt.findUniqueOrThrow({
@@ -164,7 +168,8 @@ async function recover(tx: Tx, run: RunModel, error: RunError): Promise<RunModel
   const latest = await tx.checkpoint.findFirst({ where: { runId: run.id }, orderBy: { step: 'desc' } });
   const barren = (latest?.step ?? 0) > attempt.startStep ? 0 : run.barrenAttempts + 1;
   await recordEvent(tx, run, 'attempt_lost', { error, barren_attempts: barren });
-  if (barren >= run.maxAttempts) {
+  const steered = run.state === 'pausing' || run.state === 'cancelling';
+  if (barren >= run.maxAttempts && !steered) {
     const message = `${barren} attempts in a row ended without progress; the last: ${error.message}`;
     return fail(tx, run, { ...error, message }, 'infrastructure');
   }
@@ -195,6 +200,7 @@ export async function expiredRuns(db: Database): Promise<string[]> {
 
 /** Takes a run from a worker whose lease ran out. Checks again under the lock: a heartbeat may have come meanwhile. */
 export async function recoverExpired(tx: Tx, runId: string): Promise<boolean> {
+  await lockPipelineOf(tx, runId);
   const run = await lockRun(tx, runId);
   const [row] = await tx.$queryRaw<{ expired: boolean }[]>`SELECT lease_expires_at < now() AND state IN
     ('starting', 'running', 'pausing', 'cancelling') AS expired FROM runs WHERE id = ${runId}::uuid`;

@@ -2,6 +2,7 @@ import { isDeliverable, isFinal, type RunEventName, type RunState, transition } 
 import type { Tx } from './client.ts';
 import type { Prisma } from './generated/client.ts';
 import type { RunModel } from './generated/models.ts';
+import { storable } from './storable.ts';
 
 /**
  * Lets `event` happen to a run whose row is locked: the new state, its event for the watchers, and an outbox row if a
@@ -38,7 +39,7 @@ export async function recordEvent(
   data: Record<string, unknown>,
 ): Promise<void> {
   await tx.runEvent.create({
-    data: { runId: run.id, epoch: run.epoch, type, data: data as Prisma.InputJsonValue },
+    data: { runId: run.id, epoch: run.epoch, type, data: storable(data) as Prisma.InputJsonValue },
   });
 }
 

@@ -11,12 +11,28 @@ export interface Database {
   close(): Promise<void>;
 }
 
-const SERIALIZATION_FAILURE = 'P2034';
 const TRANSACTION_ATTEMPTS = 5;
+/** Postgres ends the transaction of a process that froze inside it, or nobody could take its run from it. */
+const IDLE_IN_TRANSACTION_MS = 10_000;
+
+/** Whether Postgres gave up a transaction for the sake of another one; raw queries keep its own code in `meta`. */
+function lostConflict(error: unknown): boolean {
+  const { code, meta } = error as {
+    code?: string;
+    meta?: { driverAdapterError?: { cause?: { originalCode?: string } } };
+  };
+  const postgres = meta?.driverAdapterError?.cause?.originalCode ?? '';
+  return code === 'P2034' || postgres === '40001' || postgres === '40P01';
+}
 
 /** Opens the database at `url` with at most `poolSize` connections. */
 export function openDatabase(url: string, poolSize = 10): Database {
-  const client = new PrismaClient({ adapter: new PrismaPg({ connectionString: url, max: poolSize }) });
+  const pool = {
+    connectionString: url,
+    max: poolSize,
+    idle_in_transaction_session_timeout: IDLE_IN_TRANSACTION_MS,
+  };
+  const client = new PrismaClient({ adapter: new PrismaPg(pool) });
   return {
     client,
     transaction: async (work) => {
@@ -24,8 +40,7 @@ export function openDatabase(url: string, poolSize = 10): Database {
         try {
           return await client.$transaction(work, { timeout: 30_000, maxWait: 10_000 });
         } catch (error) {
-          const deadlock = (error as { code?: string }).code === SERIALIZATION_FAILURE;
-          if (!deadlock || attempt === TRANSACTION_ATTEMPTS) throw error;
+          if (!lostConflict(error) || attempt === TRANSACTION_ATTEMPTS) throw error;
         }
       }
     },

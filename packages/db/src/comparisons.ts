@@ -9,6 +9,7 @@ import type { Database, Tx } from './client.ts';
 import type { ComparisonModel } from './generated/models.ts';
 import { addEdges } from './lineage.ts';
 import { found, iso, isoOrNull, type Paged, type PageRequest, pageArguments, toPage } from './rows.ts';
+import { storable } from './storable.ts';
 
 const toComparison = (row: ComparisonModel): Comparison => ({
   id: row.id,
@@ -28,7 +29,7 @@ export async function createComparison(
   tx: Tx,
   made: { checkpointId: string; messages: ChatMessage[]; answerA: string; answerB: string },
 ): Promise<Comparison> {
-  const row = await tx.comparison.create({ data: made });
+  const row = await tx.comparison.create({ data: storable(made) });
   const child = { childType: 'comparison' as const, childId: row.id };
   await addEdges(tx, [{ parentType: 'checkpoint', parentId: made.checkpointId, ...child, role: 'answered' }]);
   return toComparison(row);

@@ -19,6 +19,14 @@ export class FencedError extends Error {
   }
 }
 
+/**
+ * Locks the pipeline of a run, if it has one. Whoever may move a pipeline on does this before it locks any run, since
+ * two that lock in different orders block each other.
+ */
+export async function lockPipelineOf(tx: Tx, runId: string): Promise<void> {
+  await tx.$executeRaw`SELECT 1 FROM pipelines p JOIN runs r ON r.pipeline_id = p.id WHERE r.id = ${runId}::uuid FOR UPDATE OF p`;
+}
+
 /** Locks the run's row until the transaction ends and returns it. */
 export async function lockRun(tx: Tx, id: string): Promise<RunModel> {
   await tx.$executeRaw`SELECT 1 FROM runs WHERE id = ${id}::uuid FOR UPDATE`;

@@ -24,4 +24,5 @@ export type { Paged, PageRequest } from './rows.ts';
 export * from './runs.ts';
 export * from './tokenizers.ts';
 export { loadTrainingInputs, type TrainingInputs } from './training-inputs.ts';
+export { timeOrderedUuid } from './uuid.ts';
 export * from './workers.ts';

@@ -52,7 +52,7 @@ const toEvent = (row: RunEventModel): RunEvent => ({
 
 /**
  * One continuous curve: a step counts in the last epoch that reached it, since an attempt that starts at step s
- * supersedes what older epochs wrote past s. With `maxPoints`, every n-th step and the last one.
+ * supersedes what older epochs wrote past s. With `maxPoints` (2 at least) no more than these: every n-th, and the last.
  */
 export async function listMetrics(
   db: Database,
@@ -66,7 +66,7 @@ export async function listMetrics(
       ELSE m.epoch = ${options.epoch ?? null}::int END
     ORDER BY m.step`;
   const { maxPoints } = options;
-  const stride = maxPoints && rows.length > maxPoints ? Math.ceil(rows.length / maxPoints) : 1;
+  const stride = maxPoints && rows.length > maxPoints ? Math.ceil((rows.length - 1) / (maxPoints - 1)) : 1;
   const kept =
     stride === 1 ? rows : rows.filter((_, index) => index % stride === 0 || index === rows.length - 1);
   return { data: kept.map(toMetric), total: rows.length, downsampled: stride > 1 };

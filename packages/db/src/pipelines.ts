@@ -55,7 +55,7 @@ export async function createPipeline(tx: Tx, request: CreatePipeline): Promise<P
   const pipeline = await tx.pipeline.create({ data: { name: request.name ?? null } });
   const earlier = new Map<string, { stage: Stage; config: StageConfig[Stage] }>();
   for (const [order, stage] of request.stages.entries()) {
-    const config = await checkStage(tx, stage, `stages[${order}]`, earlier);
+    const { config, inputs } = await checkStage(tx, stage, `stages[${order}]`, earlier);
     const waiting = parentsOf(stage.inputs).length > 0;
     const row = await tx.run.create({
       data: {
@@ -63,7 +63,7 @@ export async function createPipeline(tx: Tx, request: CreatePipeline): Promise<P
         stage: stage.stage,
         state: waiting ? 'waiting' : 'queued',
         config: config as Prisma.InputJsonValue,
-        inputs: stage.inputs as Prisma.InputJsonValue,
+        inputs: inputs as Prisma.InputJsonValue,
         seed: stage.seed,
         maxAttempts: stage.max_attempts,
         pipelineId: pipeline.id,
@@ -73,7 +73,7 @@ export async function createPipeline(tx: Tx, request: CreatePipeline): Promise<P
     });
     await recordEvent(tx, row, 'state', { from: null, to: row.state, event: 'submit' });
     if (!waiting) {
-      await fixInputs(tx, row, stage.inputs as RunInputs);
+      await fixInputs(tx, row, inputs as RunInputs);
       await addToOutbox(tx, row);
     }
     earlier.set(stage.name, { stage: stage.stage, config });
@@ -82,13 +82,16 @@ export async function createPipeline(tx: Tx, request: CreatePipeline): Promise<P
   return toPipeline(row);
 }
 
-/** The stage's configuration, after everything that can be known now has been checked. */
+/**
+ * The stage's configuration, and its inputs with what they refer to now fixed: what is uploaded or aliased while earlier
+ * stages run does not change it. Everything that can be known now has been checked.
+ */
 async function checkStage(
   tx: Tx,
   stage: PipelineStage,
   path: string,
   earlier: Map<string, { stage: Stage; config: StageConfig[Stage] }>,
-): Promise<StageConfig[Stage]> {
+): Promise<{ config: StageConfig[Stage]; inputs: StageInputsRequest }> {
   if (earlier.has(stage.name))
     throw new TrainyardError('invalid_request', `Two stages are called ${stage.name}.`, {
       param: `${path}.name`,
@@ -113,8 +116,9 @@ async function checkStage(
           ]) as CheckpointKind,
         };
     }
-    await resolveInputs(tx, stage.stage, config, references, known);
-    return config;
+    const { datasets, ...fixed } = await resolveInputs(tx, stage.stage, config, references, known);
+    const inputs = { ...stage.inputs, ...fixed, datasets: datasets.map(({ name }) => name) };
+    return { config, inputs };
   } catch (error) {
     if (!(error instanceof TrainyardError)) throw error;
     throw new TrainyardError(error.code, `Stage ${stage.name}: ${error.message}`, {

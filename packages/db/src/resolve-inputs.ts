@@ -44,7 +44,8 @@ export async function resolveDatasetVersion(tx: Tx, reference: string, param: st
     const row = await tx.datasetVersion.findUnique({ where: { id: reference }, include });
     return toDatasetVersion(row ?? missing('the dataset version', reference, param));
   }
-  const [name, version] = reference.split('@');
+  const [name, ...versions] = reference.split('@');
+  const version = versions.length > 0 ? versions.join('@') : undefined;
   if (version !== undefined && !/^\d{1,9}$/.test(version))
     throw new TrainyardError('invalid_request', `${reference} must be name@version with a number.`, {
       param,

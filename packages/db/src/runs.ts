@@ -1,7 +1,7 @@
 import { type CreateRun, parseStageConfig, type Run, type RunState, transition } from '@trainyard/contracts';
 import { addToOutbox, changeState, recordEvent } from './change-state.ts';
 import type { Database, Tx } from './client.ts';
-import { lockRun } from './fence.ts';
+import { lockPipelineOf, lockRun } from './fence.ts';
 import { Prisma } from './generated/client.ts';
 import { addEdges } from './lineage.ts';
 import { reviveDependents, settlePipeline } from './pipelines.ts';
@@ -54,6 +54,7 @@ export async function listRuns(db: Database, filter: RunFilter): Promise<Paged<R
 
 /** Cancels a run: at once, or by its worker within seconds. Cancelling a cancelled run changes nothing. */
 export async function cancelRun(tx: Tx, id: string): Promise<Run> {
+  await lockPipelineOf(tx, id);
   const run = await lockRun(tx, id);
   if (run.state === 'cancelled' || run.state === 'cancelling') return toRun(run);
   const to: RunState = transition(run.state as RunState, 'cancel');
@@ -76,6 +77,7 @@ export async function resumeRun(tx: Tx, id: string): Promise<Run> {
 
 /** Queues a failed or cancelled run again, from its latest checkpoint; stages that it had taken down wait again. */
 export async function retryRun(tx: Tx, id: string): Promise<Run> {
+  await lockPipelineOf(tx, id);
   const run = await lockRun(tx, id);
   const pending = Object.values(run.inputs as object).some(
     (input) => input !== null && typeof input === 'object' && 'stage' in input,

@@ -23,7 +23,8 @@ import type { TrainerProcess } from './trainer-process.ts';
 const METRICS_EVERY_MS = 1000;
 const METRICS_BATCH = 200;
 const RETRY_MS = 500;
-const STOP_MS = 15_000;
+const SAVE_MS = 15_000; // for the end of a step and a checkpoint
+const STOP_MS = 2000; // where nothing is saved
 
 export interface Supervision {
   db: Database;
@@ -90,7 +91,9 @@ export class RunSupervisor {
     if (this.stopping === why || this.stopping === 'cancel') return;
     this.stopping = why;
     this.context.trainer.send({ type: 'stop', checkpoint: why !== 'cancel' });
-    const timer = setTimeout(() => this.context.trainer.kill(), STOP_MS);
+    const { stage } = this.context.run;
+    const saves = why !== 'cancel' && stage !== 'tokenizer' && stage !== 'eval';
+    const timer = setTimeout(() => this.context.trainer.kill(), saves ? SAVE_MS : STOP_MS);
     timer.unref();
     void this.context.trainer.exited.then(() => clearTimeout(timer));
   }
@@ -174,14 +177,18 @@ export class RunSupervisor {
       });
   }
 
-  /** A control plane that is away for less than the lease costs nothing: tries until the lease has run out. */
+  /**
+   * A control plane that is away for less than the lease costs nothing: tries until the lease has run out. What the
+   * database still refuses after that long, though heartbeats arrive, it will always refuse.
+   */
   private async record(work: (tx: Tx) => Promise<void>): Promise<void> {
+    const patience = performance.now() + this.context.leaseSeconds * 1000;
     for (;;) {
       try {
         return await this.context.db.transaction(work);
       } catch (error) {
         const final = error instanceof FencedError || error instanceof TrainyardError;
-        if (final || performance.now() > this.leaseHeldUntil) throw error;
+        if (final || performance.now() > Math.min(this.leaseHeldUntil, patience)) throw error;
         await sleep(RETRY_MS);
       }
     }

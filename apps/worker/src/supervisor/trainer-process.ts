@@ -23,6 +23,7 @@ export interface Exit {
  */
 export class TrainerProcess {
   readonly child: ChildProcess;
+  /** Resolves after its last message and its last line have come, which 'exit' alone does not promise. */
   readonly exited: Promise<Exit>;
   /** The last lines that it printed: evidence, should it die. */
   readonly lastLines: string[] = [];
@@ -35,7 +36,7 @@ export class TrainerProcess {
     });
     for (const stream of [this.child.stdout, this.child.stderr])
       stream?.setEncoding('utf8').on('data', (text: string) => this.keepLines(text));
-    this.exited = once(this.child, 'exit').then(([code, signal]) => ({ code, signal }) as Exit);
+    this.exited = once(this.child, 'close').then(([code, signal]) => ({ code, signal }) as Exit);
     this.backend = this.waitForBackend();
     this.backend.catch(() => {}); // whoever calls ready() learns of it
   }
@@ -67,7 +68,7 @@ export class TrainerProcess {
         if (message.type === 'ready') resolve(message.backend);
         else if (message.type === 'failed') reject(new Error(message.error.message));
       });
-      this.child.once('error', reject);
+      this.child.on('error', reject); // also a message that could not be sent to a dead one, which is no news
       void this.exited.then(({ code, signal }) =>
         reject(
           new Error(

@@ -1,0 +1,208 @@
+import { describe, expect, test } from 'vitest';
+import { expiredRuns, heartbeat, listAttempts, recordStart, recoverExpired } from '../src/attempts.ts';
+import { FencedError } from '../src/fence.ts';
+import { recordMetrics, recordTrainerEvent } from '../src/metrics.ts';
+import { cancelRun, getRun, pauseRun } from '../src/runs.ts';
+import {
+  addWorker,
+  begin,
+  claim,
+  crash,
+  end,
+  expireLease,
+  pretraining,
+  publishCheckpoint,
+  publishTokenizer,
+  succeed,
+} from './actors.ts';
+import { useDatabase } from './test-database.ts';
+
+const use = useDatabase();
+const recover = (id: string) => use.db.transaction((tx) => recoverExpired(tx, id));
+const metric = { step: 1, at: new Date(), values: { loss: 2 } };
+
+describe('the fence', () => {
+  const contents = async () => {
+    const { client } = use.db;
+    return {
+      runs: await client.run.findMany({ orderBy: { id: 'asc' } }),
+      attempts: await client.runAttempt.findMany({ orderBy: [{ runId: 'asc' }, { epoch: 'asc' }] }),
+      counts: [
+        await client.runMetric.count(),
+        await client.runEvent.count(),
+        await client.checkpoint.count(),
+        await client.tokenizer.count(),
+        await client.lineageEdge.count(),
+        await client.outbox.count(),
+      ],
+    };
+  };
+  type Writer = (fence: { runId: string; epoch: number }, tokenizer: string) => Promise<unknown>;
+  const WRITES: [string, Writer][] = [
+    ['metrics', (fence) => use.db.transaction((tx) => recordMetrics(tx, fence, [metric]))],
+    ['a checkpoint', (fence, tokenizer) => publishCheckpoint(use.db, fence, 5, tokenizer)],
+    ['a tokenizer', (fence) => publishTokenizer(use.db, fence)],
+    ['an event', (fence) => use.db.transaction((tx) => recordTrainerEvent(tx, fence, 'samples', {}))],
+    ['a start', (fence) => use.db.transaction((tx) => recordStart(tx, fence))],
+    ['success', (fence) => succeed(use.db, fence)],
+    ['a crash', (fence) => crash(use.db, fence)],
+    ['a hand-back', (fence) => end(use.db, fence, { kind: 'handed_back' })],
+  ];
+
+  test.each(WRITES)('%s of an old epoch changes nothing', async (_name, write) => {
+    const { run, worker, tokenizer } = await pretraining(use.db);
+    const old = await begin(use.db, run.id, worker, 1);
+    await expireLease(use.db, run.id);
+    await recover(run.id);
+    for (const successor of [undefined, await addWorker(use.db)]) {
+      if (successor) await begin(use.db, run.id, successor);
+      const before = await contents();
+      await expect(write(old.fence, tokenizer)).rejects.toBeInstanceOf(FencedError);
+      expect(await heartbeat(use.db, old.fence, 60, { step: 99 })).toBe('fenced');
+      expect(await contents()).toEqual(before);
+    }
+  });
+
+  test('says which epoch is over', async () => {
+    const { run, worker } = await pretraining(use.db);
+    const { fence } = await begin(use.db, run.id, worker);
+    await succeed(use.db, fence);
+    await expect(crash(use.db, fence)).rejects.toThrow(
+      `Epoch 1 of run ${run.id} is over: it is succeeded in epoch 1.`,
+    );
+  });
+});
+
+describe('the lease', () => {
+  test('a run of a silent worker is recovered once and claimed by another', async () => {
+    const { run, worker } = await pretraining(use.db);
+    await begin(use.db, run.id, worker);
+    expect(await expiredRuns(use.db)).toEqual([]);
+    expect(await recover(run.id)).toBe(false);
+    await expireLease(use.db, run.id);
+    expect(await expiredRuns(use.db)).toEqual([run.id]);
+    const took = await Promise.all([recover(run.id), recover(run.id), recover(run.id)]);
+    expect(took.filter(Boolean)).toHaveLength(1);
+    expect(await getRun(use.db, run.id)).toMatchObject({ state: 'recovering', worker_id: null, epoch: 1 });
+    const idle = await use.db.client.worker.findUniqueOrThrow({ where: { id: worker } });
+    expect(idle.currentRunId).toBeNull();
+    const successor = await addWorker(use.db);
+    expect(await claim(use.db, run.id, successor)).toMatchObject({ epoch: 2, worker_id: successor });
+    expect(await listAttempts(use.db, run.id)).toMatchObject([
+      { epoch: 1, outcome: 'lost', error: { code: 'lease_expired' }, worker_id: worker },
+      { epoch: 2, outcome: null, worker_id: successor },
+    ]);
+  });
+
+  test('a heartbeat that comes before the recovery keeps the run', async () => {
+    const { run, worker } = await pretraining(use.db);
+    const { fence } = await begin(use.db, run.id, worker);
+    await expireLease(use.db, run.id);
+    expect(await heartbeat(use.db, fence, 60)).toBe('continue');
+    expect(await recover(run.id)).toBe(false);
+    expect((await getRun(use.db, run.id)).state).toBe('running');
+  });
+
+  test('a heartbeat carries progress and brings orders', async () => {
+    const { run, worker } = await pretraining(use.db);
+    const { fence } = await begin(use.db, run.id, worker);
+    const progress = {
+      step: 3,
+      total_steps: 9,
+      values: { loss: 1.5 },
+      tokens_per_second: null,
+      seconds_left: 4,
+    };
+    expect(await heartbeat(use.db, fence, 60, progress)).toBe('continue');
+    expect(await heartbeat(use.db, fence, 60)).toBe('continue');
+    expect((await getRun(use.db, run.id)).progress).toEqual(progress);
+    await use.db.transaction((tx) => pauseRun(tx, run.id));
+    expect(await heartbeat(use.db, fence, 60)).toBe('pause');
+    await use.db.transaction((tx) => cancelRun(tx, run.id));
+    expect(await heartbeat(use.db, fence, 60)).toBe('cancel');
+    await end(use.db, fence, { kind: 'cancelled' });
+    expect(await heartbeat(use.db, fence, 60)).toBe('fenced');
+  });
+
+  test.each([
+    ['paused', pauseRun, null],
+    ['cancelled', cancelRun, 'cancelled_by_user'],
+  ] as const)('what was to be %s is, though its worker died', async (state, steer, reason) => {
+    const { run, worker } = await pretraining(use.db, { max_attempts: 1 });
+    await begin(use.db, run.id, worker);
+    await use.db.transaction((tx) => steer(tx, run.id));
+    await expireLease(use.db, run.id);
+    await recover(run.id);
+    expect(await getRun(use.db, run.id)).toMatchObject({ state, termination_reason: reason });
+  });
+});
+
+describe('the budget of barren attempts', () => {
+  test('is used up by deaths without progress, and the run fails with the last evidence', async () => {
+    const { run, worker } = await pretraining(use.db, { max_attempts: 2 });
+    await crash(use.db, (await begin(use.db, run.id, worker)).fence);
+    expect(await getRun(use.db, run.id)).toMatchObject({ state: 'recovering', error: null });
+    await crash(use.db, (await begin(use.db, run.id, worker)).fence, 'it died again');
+    expect(await getRun(use.db, run.id)).toMatchObject({
+      state: 'failed',
+      termination_reason: 'infrastructure',
+      attempts: 2,
+      error: {
+        code: 'trainer_died',
+        message: '2 attempts in a row ended without progress; the last: it died again',
+        evidence: { signal: 'SIGKILL' },
+      },
+    });
+    expect((await listAttempts(use.db, run.id)).map(({ outcome }) => outcome)).toEqual([
+      'crashed',
+      'crashed',
+    ]);
+  });
+
+  test('is restored by a checkpoint that goes further, not by one that does not', async () => {
+    const { run, worker, tokenizer } = await pretraining(use.db, { max_attempts: 2 });
+    for (const step of [10, 20, 30]) {
+      const { fence, startStep } = await begin(use.db, run.id, worker);
+      expect(startStep).toBe(step - 10);
+      await publishCheckpoint(use.db, fence, step, tokenizer);
+      await crash(use.db, fence);
+      expect((await getRun(use.db, run.id)).state).toBe('recovering');
+    }
+    for (const state of ['recovering', 'failed']) {
+      await crash(use.db, (await begin(use.db, run.id, worker)).fence);
+      expect((await getRun(use.db, run.id)).state).toBe(state);
+    }
+  });
+
+  test('is not touched by workers that hand back in good order', async () => {
+    const { run, worker } = await pretraining(use.db, { max_attempts: 1 });
+    for (let i = 0; i < 3; i++) {
+      await end(use.db, (await begin(use.db, run.id, worker)).fence, { kind: 'handed_back' });
+      expect((await getRun(use.db, run.id)).state).toBe('queued');
+    }
+  });
+});
+
+test('a new attempt starts at the furthest checkpoint', async () => {
+  const { run, worker, tokenizer } = await pretraining(use.db);
+  const first = await begin(use.db, run.id, worker);
+  await publishCheckpoint(use.db, first.fence, 10, tokenizer);
+  await publishCheckpoint(use.db, first.fence, 20, tokenizer, { manifestSha256: 'f'.repeat(64) });
+  await end(use.db, first.fence, { kind: 'handed_back' });
+  expect(await claim(use.db, run.id, worker)).toMatchObject({
+    startStep: 20,
+    manifestSha256: 'f'.repeat(64),
+    epoch: 2,
+  });
+});
+
+test('the time under lease adds up over attempts', async () => {
+  const { run, worker } = await pretraining(use.db);
+  for (const seconds of [30, 12]) {
+    const { fence } = await begin(use.db, run.id, worker);
+    await use.db.client
+      .$executeRaw`UPDATE run_attempts SET started_at = now() - ${seconds} * interval '1 second' WHERE run_id = ${run.id}::uuid AND epoch = ${fence.epoch}`;
+    await end(use.db, fence, { kind: 'handed_back' });
+  }
+  expect((await getRun(use.db, run.id)).training_seconds).toBeCloseTo(42, 0);
+});

@@ -1,0 +1,218 @@
+import { type ChildProcess, execFile, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { promisify } from 'node:util';
+import type { CreatePipeline, CreateRun, DatasetKind, Pipeline, Run } from '@trainyard/contracts';
+import { ingestDataset } from '@trainyard/datasets';
+import {
+  addDatasetVersion,
+  createDataset,
+  createPipeline,
+  createRun,
+  type Database,
+  drainOutbox,
+  getPipeline,
+  getRun,
+  listAttempts,
+  migrate,
+  openDatabase,
+  reconcile,
+  type Tx,
+} from '@trainyard/db';
+import { startTestPostgres } from '@trainyard/embedded';
+import { openQueue, type Queue } from '@trainyard/queue';
+import { type BlobStore, openBlobStore } from '@trainyard/storage';
+
+const ROOT = path.resolve(import.meta.dirname, '../..');
+const POLL = 100; // ms
+const PATIENCE = 180_000; // ms; a bound for what hangs, not a measure
+
+/** A worker in a process of its own, as in production. */
+export interface WorkerProcess {
+  name: string;
+  child: ChildProcess;
+  /** What it logged, a line each. */
+  log: string[];
+  exited: Promise<unknown>;
+  kill(signal: NodeJS.Signals): void;
+  /** Its trainer processes that are alive: the one at work and the one that waits. */
+  trainers(): Promise<number[]>;
+}
+
+export interface WorkerStack {
+  db: Database;
+  blobs: BlobStore;
+  queue: Queue;
+  /** Starts a worker; resolves once it takes runs. */
+  startWorker(name: string, environment?: Record<string, string>): Promise<WorkerProcess>;
+  addData(name: string, kind: DatasetKind, records: object[], collectedUntil?: string): Promise<string>;
+  submit(request: Pick<CreateRun, 'stage' | 'inputs'> & Partial<CreateRun>): Promise<string>;
+  submitPipeline(stages: object[]): Promise<string>;
+  /** A change as the API makes it: in a transaction, then the outbox into the queue. */
+  change<T>(work: (tx: Tx) => Promise<T>): Promise<T>;
+  /** Waits until the run is as `done` says; throws, with its error and the logs, if it ends otherwise. */
+  until(id: string, done: (run: Run) => boolean): Promise<Run>;
+  finished(id: string): Promise<Run>;
+  pipelineFinished(id: string): Promise<Pipeline>;
+  stop(): Promise<void>;
+}
+
+/** Postgres, a blob folder, a queue and the reconciler, for real; the test adds the workers. */
+export async function startStack(options: { redisUrl?: string } = {}): Promise<WorkerStack> {
+  const postgres = await startTestPostgres();
+  await migrate(postgres.url, path.join(ROOT, 'prisma/migrations'));
+  const folder = await mkdtemp(path.join(tmpdir(), 'trainyard-worker-test-'));
+  const db = openDatabase(postgres.url);
+  const blobs = await openBlobStore(path.join(folder, 'store'));
+  const { redisUrl } = options;
+  const queue = await openQueue(redisUrl ? { redisUrl } : { databaseUrl: postgres.url });
+  const workers: WorkerProcess[] = [];
+  const environment = {
+    DATABASE_URL: postgres.url,
+    ...(redisUrl ? { REDIS_URL: redisUrl } : {}),
+    STORAGE_URL: path.join(folder, 'store'),
+    CACHE_DIR: path.join(folder, 'cache'),
+    TRAINYARD_BACKEND: 'auto',
+    LEASE_SECONDS: '4',
+    HEARTBEAT_SECONDS: '0.5',
+  };
+
+  const ended = new AbortController();
+  const deliver = (deliveries: Parameters<Queue['enqueue']>[0]) => queue.enqueue(deliveries);
+  const reconciling = (async () => {
+    while (!ended.signal.aborted) {
+      await reconcile(db, deliver);
+      await sleep(500, undefined, { signal: ended.signal }).catch(() => {});
+    }
+  })();
+
+  async function change<T>(work: (tx: Tx) => Promise<T>): Promise<T> {
+    const result = await db.transaction(work);
+    await drainOutbox(db, deliver);
+    return result;
+  }
+
+  async function until(id: string, done: (run: Run) => boolean): Promise<Run> {
+    for (const deadline = performance.now() + PATIENCE; ; await sleep(POLL)) {
+      const run = await getRun(db, id);
+      if (done(run)) return run;
+      if (run.finished_at === null && performance.now() < deadline) continue;
+      const { stage, state, error, progress } = run;
+      const told = { stage, state, error, progress, attempts: await listAttempts(db, id) };
+      const logs = workers.map(({ name, log }) => `${name}:\n${log.slice(-20).join('\n')}`);
+      throw new Error(`The run is not as awaited: ${JSON.stringify(told, null, 1)}\n${logs.join('\n')}`);
+    }
+  }
+
+  return {
+    db,
+    blobs,
+    queue,
+    change,
+    until,
+    finished: (id) => until(id, ({ state }) => state === 'succeeded'),
+    async startWorker(name, own = {}) {
+      const worker = spawnWorker(name, { ...environment, ...own });
+      workers.push(worker);
+      while (!worker.log.some((line) => line.includes('worker ready'))) {
+        if (worker.child.exitCode !== null) throw new Error(`${name} ended:\n${worker.log.join('\n')}`);
+        await sleep(20);
+      }
+      return worker;
+    },
+    async addData(name, kind, records, collectedUntil) {
+      const content = await ingestDataset({
+        source: toLines(records),
+        kind,
+        format: 'jsonl',
+        compression: 'none',
+        limits: { maxBytes: 10_000_000, maxRecordBytes: 100_000 },
+        store: blobs,
+        spoolDir: path.join(folder, 'spool'),
+        heldOutFraction: 0.2,
+      });
+      return db.transaction(async (tx) => {
+        const dataset = await createDataset(tx, { name, kind });
+        return (await addDatasetVersion(tx, dataset.id, content, { heldOutFraction: 0.2, collectedUntil }))
+          .id;
+      });
+    },
+    submit: async (request) =>
+      (await change((tx) => createRun(tx, { seed: 1, max_attempts: 3, ...request }))).id,
+    submitPipeline: async (stages) => {
+      const request = {
+        name: 'recipe',
+        stages: stages.map((stage) => ({ seed: 1, max_attempts: 1, ...stage })),
+      };
+      return (await change((tx) => createPipeline(tx, request as CreatePipeline))).id;
+    },
+    async pipelineFinished(id) {
+      const { runs } = await getPipeline(db, id);
+      for (const run of runs) await until(run.id, ({ state }) => state === 'succeeded');
+      return getPipeline(db, id);
+    },
+    async stop() {
+      ended.abort();
+      for (const worker of workers) {
+        worker.kill('SIGCONT');
+        worker.kill('SIGTERM');
+      }
+      await Promise.all(workers.map(({ exited }) => exited));
+      await reconciling;
+      await queue.close();
+      await blobs.close();
+      await db.close();
+      await postgres.stop();
+      await rm(folder, { recursive: true, force: true });
+    },
+  };
+}
+
+function spawnWorker(name: string, environment: Record<string, string>): WorkerProcess {
+  const entry = path.join(ROOT, 'apps/worker/src/main.ts');
+  const child = spawn(process.execPath, ['--conditions=source', '--import', 'tsx', entry], {
+    cwd: ROOT,
+    env: { PATH: process.env.PATH, HOME: process.env.HOME, ...environment, WORKER_NAME: name },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  const log: string[] = [];
+  for (const stream of [child.stdout, child.stderr])
+    stream.setEncoding('utf8').on('data', (text: string) => log.push(...text.split('\n').filter(Boolean)));
+  return {
+    name,
+    child,
+    log,
+    exited: once(child, 'exit'),
+    kill: (signal) => void child.kill(signal),
+    async trainers() {
+      const { stdout } = await promisify(execFile)('ps', ['-A', '-o', 'pid=,ppid=,args=']);
+      const rows = stdout.split('\n').map((line) => line.trim().split(/\s+/));
+      return rows
+        .filter(
+          ([, parent, ...args]) => parent === String(child.pid) && args.join(' ').includes('trainer/main'),
+        )
+        .map(([pid]) => Number(pid));
+    },
+  };
+}
+
+export const isAlive = (pid: number): boolean => {
+  try {
+    return process.kill(pid, 0);
+  } catch {
+    return false;
+  }
+};
+
+/** Waits until a condition holds. */
+export async function eventually(what: string, holds: () => boolean | Promise<boolean>): Promise<void> {
+  for (const deadline = performance.now() + PATIENCE; !(await holds()); await sleep(POLL))
+    if (performance.now() > deadline) throw new Error(`${what} did not come about.`);
+}
+
+async function* toLines(records: object[]): AsyncGenerator<Uint8Array> {
+  for (const record of records) yield Buffer.from(`${JSON.stringify(record)}\n`);
+}
