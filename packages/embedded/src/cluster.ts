@@ -78,25 +78,28 @@ export async function openCluster(
 
 export async function rememberPort(cluster: Cluster, port: number): Promise<void> {
   const file = path.join(cluster.dataDir, 'connection.json');
-  const written = `${file}.${process.pid}`;
-  await writeFile(written, JSON.stringify({ ...cluster.connection, port }), { mode: 0o600 });
-  await rename(written, file);
+  await rename(await writeBeside(file, { ...cluster.connection, port }), file);
+}
+
+/** A private file beside `file` that no other starter writes to, in this process or another one. */
+async function writeBeside(file: string, connection: Connection): Promise<string> {
+  const written = `${file}.${randomBytes(6).toString('hex')}`;
+  await writeFile(written, JSON.stringify(connection), { mode: 0o600, flag: 'wx' });
+  return written;
 }
 
 /** Exclusive through link(2): of two who start at once, the second uses the password of the first. */
 async function readOrCreateConnection(dataDir: string): Promise<Connection> {
   const file = path.join(dataDir, 'connection.json');
-  if (!(await isThere(file))) {
-    const others = await readdir(dataDir);
-    if (others.some((name) => !name.startsWith('connection.json.'))) {
+  const names = await readdir(dataDir); // one look: another starter may be making the file and the cluster just now
+  if (!names.includes('connection.json')) {
+    if (names.some((name) => !name.startsWith('connection.json.'))) {
       throw new TrainyardError(
         'invalid_path',
         `${dataDir} is not empty and holds no Trainyard database: choose another folder, or an empty one`,
       );
     }
-    const written = `${file}.${process.pid}`;
-    const fresh: Connection = { password: randomBytes(24).toString('base64url') };
-    await writeFile(written, JSON.stringify(fresh), { mode: 0o600 });
+    const written = await writeBeside(file, { password: randomBytes(24).toString('base64url') });
     await link(written, file).catch((error: NodeJS.ErrnoException) => {
       if (error.code !== 'EEXIST') throw error;
     });

@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { chmod, lstat, mkdtemp, readFile, realpath, rm, stat, writeFile } from 'node:fs/promises';
+import { chmod, lstat, mkdtemp, readdir, readFile, realpath, rm, stat, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
@@ -100,11 +100,15 @@ test('a postmaster.pid whose process is another program now is no obstacle', asy
   expect(await postmasterPid(dataDir)).not.toBe(process.pid);
 });
 
-test('two folders are two servers, also when started at once; two starters of one folder share one', async () => {
+test('two folders are two servers, also when started at once; starters of one folder share one', async () => {
   const [one, two] = [await folder(), await folder()];
-  const [a, b, again] = await Promise.all([start(one), start(two), start(one)]);
+  const starters = [one, two, one, one, one].map((dataDir) => start(dataDir));
+  const [a, b, ...again] = (await Promise.all(starters)) as [EmbeddedPostgres, EmbeddedPostgres];
   expect(a.port).not.toBe(b.port);
-  expect(again.url).toBe(a.url);
+  expect(again.map(({ url }: EmbeddedPostgres) => url)).toEqual([a.url, a.url, a.url]);
+  expect((await readdir(one)).filter((name) => name.startsWith('connection.json'))).toEqual([
+    'connection.json',
+  ]);
   await query(a.url, 'CREATE TABLE only_in_a (x int)');
   expect(await query(b.url, "SELECT to_regclass('only_in_a') IS NULL")).toEqual([[true]]);
 });
