@@ -2,10 +2,12 @@ import { randomBytes } from 'node:crypto';
 import { rm } from 'node:fs/promises';
 import { createClient } from '@trainyard/contracts';
 import { type Command, Option } from 'commander';
-import type { Context } from '../context.ts';
+import { type Context, numberOption } from '../context.ts';
 import { PRESETS, type PresetName } from '../demo/presets.ts';
+import type { DemoReport } from '../demo/report.ts';
 import { demoTime, missedGates, runDemo } from '../demo/run-demo.ts';
 import { Failure } from '../exit-code.ts';
+import type { Environment } from '../settings.ts';
 import { Stack } from '../stack/stack.ts';
 import { stopOnSignal } from '../stack/stop-on-signal.ts';
 
@@ -17,6 +19,9 @@ interface DemoOptions {
   keep: boolean;
   gates: boolean;
 }
+
+/** Settings of another stack, which the demo's own must neither reach nor be limited by. */
+const FOREIGN = ['REDIS_URL', 'STORAGE_URL', 'CACHE_DIR', 'WORKER_STAGES'];
 
 export function demoCommand(program: Command, context: Context): void {
   program
@@ -32,21 +37,31 @@ export function demoCommand(program: Command, context: Context): void {
     .option('--data <folder>', 'where everything is kept; emptied first', '.trainyard/demo')
     .option('--reports <folder>', 'where the report goes', 'reports')
     .option('--no-gates', 'end with 0 even if a gate is missed')
-    .action(async (options: DemoOptions) => demo(context, options));
+    .addHelpText('after', '\nWith --json: the report on stdout, all else on stderr.')
+    .action(async (_options: unknown, command: Command) => {
+      const { json = false, ...options } = command.optsWithGlobals<DemoOptions & { json?: boolean }>();
+      const { terminal } = context;
+      const shown = json ? { ...terminal, out: terminal.err } : terminal;
+      const print = (report: DemoReport) =>
+        void (json && terminal.out.write(`${JSON.stringify(report, undefined, 2)}\n`));
+      await demo({ ...context, terminal: shown }, options, print);
+    });
 }
 
-async function demo(context: Context, options: DemoOptions): Promise<void> {
+async function demo(
+  context: Context,
+  options: DemoOptions,
+  print: (report: DemoReport) => void,
+): Promise<void> {
   const { terminal, env } = context;
   const say = (line: string) => void terminal.out.write(`${line}\n`);
   const adminKey = env.TRAINYARD_ADMIN_KEY || `ty_${randomBytes(32).toString('base64url')}`;
-  const stackEnv = {
-    ...env,
-    TRAINYARD_ADMIN_KEY: adminKey,
-    ...(options.backend ? { TRAINYARD_BACKEND: options.backend } : {}),
-  };
+  const stackEnv: Environment = { ...env, TRAINYARD_ADMIN_KEY: adminKey };
+  for (const name of FOREIGN) delete stackEnv[name];
+  if (options.backend) stackEnv.TRAINYARD_BACKEND = options.backend;
   const stack = new Stack({
     dataDir: options.data,
-    port: undefined,
+    port: env.PORT ? numberOption('PORT')(env.PORT) : undefined,
     workers: 1,
     env: stackEnv,
     say,
@@ -56,6 +71,7 @@ async function demo(context: Context, options: DemoOptions): Promise<void> {
     throw new Failure('interrupted');
   });
   interrupted.catch(() => {}); // whoever waits for it learns of it
+  const over = new AbortController();
   try {
     say('Starting Postgres, the API and a worker ...');
     await Promise.race([stack.start(), interrupted]);
@@ -66,14 +82,17 @@ async function demo(context: Context, options: DemoOptions): Promise<void> {
       preset: options.preset,
       logs: stack.logs,
       reports: options.reports,
+      over: over.signal,
     });
     const report = await Promise.race([work, stack.broken, interrupted]);
+    print(report);
     const missed = missedGates(report);
     for (const gate of missed) say(`Gate missed: ${gate}`);
     if (missed.length === 0) say(`Every gate passed, in ${demoTime(report)}.`);
     if (options.keep) await keep(stack, adminKey, say, interrupted);
     if (missed.length > 0 && options.gates) throw new Failure('a gate was missed');
   } finally {
+    over.abort();
     await stack.stop();
   }
 }

@@ -12,7 +12,10 @@ import {
 } from '@trainyard/datasets';
 import type { DemoPreset } from './presets.ts';
 
-const FACTS = { relations: ['capital'] } as const;
+/** Fine-tuning teaches to name capitals however one asks, and adjectives as asked for in two ways only. */
+const CAPITALS = { relations: ['capital'] } as const;
+/** Reinforcement learning then has the adjectives asked for in other ways. */
+const ADJECTIVES = { relations: ['adjective'] } as const;
 
 /** The datasets that the pipeline names, uploaded over REST as anybody would. */
 export async function importData(client: Client, preset: DemoPreset): Promise<void> {
@@ -25,23 +28,41 @@ export async function importData(client: Client, preset: DemoPreset): Promise<vo
   const facts = { licence: FACTBOOK_LICENCE, collected_until: FACTBOOK_COLLECTED_UNTIL };
   const train = { ...facts, held_out_fraction: 0 };
   const unseen = { ...facts, held_out_fraction: 1 };
-  await upload(client, 'facts', 'chat', factbookQuestions({ phrasings: 'train', ...FACTS }), train);
+  await upload(client, 'facts', 'chat', taught(), train);
   await upload(
     client,
     'facts-unseen',
     'chat',
-    factbookQuestions({ phrasings: 'held_out', ...FACTS }),
+    factbookQuestions({ phrasings: 'held_out', ...CAPITALS }),
     unseen,
   );
   await upload(
     client,
     'fact-prompts',
     'prompts',
-    factbookPrompts({ phrasings: 'reinforce', ...FACTS }),
+    factbookPrompts({ phrasings: 'reinforce', ...ADJECTIVES }),
     train,
   );
-  const prompts = factbookPrompts({ phrasings: 'held_out', ...FACTS });
+  const prompts = factbookPrompts({ phrasings: 'held_out', ...ADJECTIVES });
   await upload(client, 'fact-prompts-unseen', 'prompts', prompts, unseen);
+}
+
+function* taught() {
+  yield* factbookQuestions({ phrasings: 'train', ...CAPITALS });
+  yield* factbookQuestions({ phrasings: 'train', phrasingsEach: 2, ...ADJECTIVES });
+}
+
+/** Held-out questions with their answers: what the report shows models side by side with. */
+export function heldOutQuestions(): { question: string; reference: string }[] {
+  const pick = (relation: 'capital' | 'adjective', count: number) => {
+    const all = [...factbookQuestions({ phrasings: 'held_out', relations: [relation] })];
+    const stride = Math.floor(all.length / count);
+    return all.filter((_, i) => i % stride === 1).slice(0, count);
+  };
+  return [...pick('capital', 3), ...pick('adjective', 2)].map(({ messages }) => ({
+    question: messages[0]!.content,
+    reference: messages[1]!.content,
+  }));
 }
 
 function* worldText(wordnetDocuments: number) {

@@ -23,18 +23,11 @@ export interface DemoReport {
   samples: { question: string; base: string; assistant: string; rl: string; reference: string }[];
 }
 
-interface Answer {
-  prompt: string;
-  completion: string;
-}
-
-const SAMPLES = 5;
-
 /** Reads the figures off a pipeline that has succeeded. */
 export function demoReport(
   pipeline: Pipeline,
   lineage: Lineage,
-  about: { seconds: number; references: ReadonlyMap<string, string> },
+  about: { seconds: number; samples: DemoReport['samples'] },
 ): DemoReport {
   const runs = new Map(pipeline.runs.map((run) => [run.pipeline_stage, run]));
   const run = (stage: string): Run => runs.get(stage)!;
@@ -78,32 +71,6 @@ export function demoReport(
     seconds: { ...seconds, total: Math.round(about.seconds * 10) / 10 },
     backend: run('base').backend ?? 'unknown',
     gates: gatesOf(measured),
-    samples: sideBySide(run, about.references),
+    samples: about.samples,
   };
-}
-
-/** The same held-out questions as each model answered them greedily. */
-function sideBySide(
-  run: (stage: string) => Run,
-  references: ReadonlyMap<string, string>,
-): DemoReport['samples'] {
-  const answersOf = (stage: string) =>
-    new Map((run(stage).result!.answers as Answer[]).map(({ prompt, completion }) => [prompt, completion]));
-  const [base, assistant, rl] = ['answers-of-base', 'answers-of-assistant', 'after-rl'].map(answersOf) as [
-    Map<string, string>,
-    Map<string, string>,
-    Map<string, string>,
-  ];
-  const questions = [...assistant.keys()].filter((question) => base.has(question) && rl.has(question));
-  const stride = Math.max(1, Math.floor(questions.length / SAMPLES));
-  return questions
-    .filter((_, i) => i % stride === 0)
-    .slice(0, SAMPLES)
-    .map((question) => ({
-      question,
-      base: base.get(question)!,
-      assistant: assistant.get(question)!,
-      rl: rl.get(question)!,
-      reference: references.get(question) ?? '',
-    }));
 }

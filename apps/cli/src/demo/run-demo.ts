@@ -9,14 +9,13 @@ import {
   TrainyardError,
   type Worker,
 } from '@trainyard/contracts';
-import { factbookQuestions } from '@trainyard/datasets';
 import type { Context } from '../context.ts';
 import { Failure } from '../exit-code.ts';
 import { duration } from '../terminal/figures.ts';
 import { LiveLines } from '../terminal/live-lines.ts';
 import { progressBar } from '../watch/run-line.ts';
 import { followPipeline, stageLine } from '../watch/watch-pipeline.ts';
-import { importData } from './import-data.ts';
+import { heldOutQuestions, importData } from './import-data.ts';
 import { demoPipeline } from './pipeline.ts';
 import { PRESETS, type PresetName } from './presets.ts';
 import { type DemoReport, demoReport } from './report.ts';
@@ -31,6 +30,8 @@ export interface DemoRun {
   logs: string;
   /** Folder for the report. */
   reports: string;
+  /** Aborted once the stack is being stopped: a lost API is then no outage to wait out. */
+  over: AbortSignal;
 }
 
 /** Imports, trains, measures and reports, over REST alone. Throws `Failure` if a run does not succeed. */
@@ -40,11 +41,12 @@ export async function runDemo({
   preset: chosen,
   logs,
   reports,
+  over,
 }: DemoRun): Promise<DemoReport> {
   const { terminal, now } = context;
   const say = (line: string) => void terminal.out.write(`${line}\n`);
   const began = now();
-  const worker = await firstWorker(client);
+  const worker = await firstWorker(client, logs);
   const native = worker.backend === 'tensorflow';
   const name = chosen ?? (native ? 'full' : 'wasm');
   const preset = PRESETS[name];
@@ -55,7 +57,7 @@ export async function runDemo({
   await importData(client, preset);
   const { id } = await client.pipelines.create(demoPipeline(preset));
   say(`Pipeline ${id} is queued.`);
-  const pipeline = await watch(context, client, id);
+  const pipeline = await watch(context, client, id, over);
   if (pipeline.state !== 'succeeded') {
     for (const run of pipeline.runs) if (run.state === 'failed') say(`${stageLine(run)}`);
     say(`The pipeline ${pipeline.state}. Logs: ${logs}`);
@@ -64,28 +66,39 @@ export async function runDemo({
   const final = pipeline.runs.find((run) => run.pipeline_stage === 'rl')!.checkpoint_id!;
   const lineage = await client.lineage('checkpoint', final, 'up');
   await nameModels(client, pipeline);
-  const report = demoReport(pipeline, lineage, { seconds: (now() - began) / 1000, references: references() });
+  const report = demoReport(pipeline, lineage, {
+    seconds: (now() - began) / 1000,
+    samples: await sideBySide(client),
+  });
   await writeReport(report, reports);
   say(`\n${reportText(report)}`);
   say(`Written to ${path.join(reports, 'demo.md')} and ${path.join(reports, 'demo.json')}.`);
   return report;
 }
 
-async function firstWorker(client: Client): Promise<Worker> {
+async function firstWorker(client: Client, logs: string): Promise<Worker> {
   const until = performance.now() + WORKER_MS;
   while (performance.now() < until) {
     const { data } = await client.workers.list({ live: true });
     if (data[0]) return data[0];
     await sleep(200);
   }
-  throw new TrainyardError('unavailable', `No worker was ready within ${WORKER_MS / 1000} s.`);
+  throw new TrainyardError(
+    'internal',
+    `No worker was ready within ${WORKER_MS / 1000} s; see worker-1.log in ${logs}.`,
+  );
 }
 
-async function watch({ terminal, now }: Context, client: Client, id: string): Promise<Pipeline> {
+async function watch(
+  { terminal, now }: Context,
+  client: Client,
+  id: string,
+  over: AbortSignal,
+): Promise<Pipeline> {
   const live = new LiveLines(terminal, now);
   const ended = new Set<string>();
   let last: Pipeline | undefined;
-  for await (const pipeline of followPipeline(client, id, now)) {
+  for await (const pipeline of followPipeline(client, id, now, over)) {
     last = pipeline;
     for (const run of pipeline.runs)
       if (isFinal(run.state) && !ended.has(run.id)) {
@@ -116,10 +129,16 @@ async function nameModels(client: Client, pipeline: Pipeline): Promise<void> {
       await client.aliases.set(`${run.pipeline_stage}@demo`, run.checkpoint_id);
 }
 
-/** The right answers to the held-out questions. */
-function references(): Map<string, string> {
-  const questions = factbookQuestions({ phrasings: 'held_out', relations: ['capital'] });
-  return new Map([...questions].map(({ messages }) => [messages[0]!.content, messages[1]!.content]));
+/** The same held-out questions to the three models, asked as anybody would. */
+async function sideBySide(client: Client): Promise<DemoReport['samples']> {
+  const ask = async (model: string, question: string) => {
+    const messages = [{ role: 'user' as const, content: question }];
+    return (await client.checkpoints.chat(model, { messages, max_tokens: 16 })).text;
+  };
+  const samples = heldOutQuestions().map((sample) => ({ ...sample, base: '', assistant: '', rl: '' }));
+  for (const model of ['base', 'assistant', 'rl'] as const)
+    for (const sample of samples) sample[model] = await ask(`${model}@demo`, sample.question);
+  return samples;
 }
 
 async function writeReport(report: DemoReport, folder: string): Promise<void> {

@@ -11,12 +11,13 @@ const PATIENCE_MS = 60_000;
 
 /**
  * A pipeline, again and again, until it has ended and every run is final. Throws `unavailable` once the API was away
- * for a minute.
+ * for a minute, or is away once `over` is aborted.
  */
 export async function* followPipeline(
   client: Client,
   id: string,
   now: () => number,
+  over?: AbortSignal,
 ): AsyncGenerator<Pipeline, void, void> {
   let heard = now();
   for (;;) {
@@ -27,7 +28,7 @@ export async function* followPipeline(
       if (pipeline.state !== 'running' && pipeline.runs.every(({ state }) => isFinal(state))) return;
     } catch (error) {
       const passing = error instanceof TrainyardError && error.status >= 500;
-      if (!passing || now() - heard > PATIENCE_MS) throw error;
+      if (!passing || over?.aborted || now() - heard > PATIENCE_MS) throw error;
     }
     await sleep(POLL_MS);
   }

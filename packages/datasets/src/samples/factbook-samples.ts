@@ -53,6 +53,8 @@ function* articles({ name, text }: Profile): Generator<TextRecord> {
 
 export interface FactOptions {
   phrasings: PhrasingSplit | 'reinforce';
+  /** Only the first so many phrasings of each relation; default all. */
+  phrasingsEach?: number;
   /** Default all. */
   relations?: readonly Relation[];
   /** Which facts: one in five of each relation is held out, the same ones always. Default 'all'. */
@@ -63,7 +65,7 @@ export interface FactOptions {
 export function* factbookPrompts(options: FactOptions): Generator<PromptsRecord> {
   for (const fact of chosenFacts(options)) {
     const reference = fact.answers.length === 1 ? fact.answers[0]! : fact.answers;
-    for (const prompt of questionsOf(fact, options.phrasings)) yield { prompt, reference };
+    for (const prompt of questionsOf(fact, options)) yield { prompt, reference };
   }
 }
 
@@ -81,7 +83,7 @@ export function* factbookPreferences(options: FactOptions): Generator<Preference
       .map(({ answers }) => answers[0]!)
       .filter((answer) => !fact.answers.includes(answer));
     if (others.length === 0) continue;
-    for (const [j, prompt] of questionsOf(fact, options.phrasings).entries()) {
+    for (const [j, prompt] of questionsOf(fact, options).entries()) {
       yield { prompt, chosen: fact.answers[0]!, rejected: others[hash(i, j) % others.length]! };
     }
   }
@@ -94,10 +96,13 @@ function chosenFacts({ relations = RELATIONS, items = 'all' }: FactOptions): Fac
     .filter((fact) => items === 'all' || isHeldOut(fact) === (items === 'held_out'));
 }
 
-function questionsOf({ relation, subject }: Fact, split: FactOptions['phrasings']): string[] {
+function questionsOf(
+  { relation, subject }: Fact,
+  { phrasings: split, phrasingsEach }: FactOptions,
+): string[] {
   const phrasings = FACTBOOK_PHRASINGS[relation];
   const chosen = split === 'reinforce' ? phrasings.reinforce : phrasingsOf(phrasings, split);
-  return chosen.map((text) => fill(text, { x: subject }));
+  return chosen.slice(0, phrasingsEach).map((text) => fill(text, { x: subject }));
 }
 
 const isHeldOut = ({ relation, subject }: Fact): boolean =>
