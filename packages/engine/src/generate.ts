@@ -1,14 +1,15 @@
 import { setImmediate } from 'node:timers/promises';
 import { TrainyardError } from '@trainyard/contracts';
-import { disposeCache, extend, initCache, type KeyValueCache, keepSequences } from './model/kv-cache.ts';
+import { type Execution, preferredExecution } from '@trainyard/tensor';
+import { CompiledDecoder } from './model/compiled-decoder.ts';
+import type { Decoder } from './model/decoder.ts';
+import { EagerDecoder } from './model/eager-decoder.ts';
 import type { ModelConfig } from './model/model-config.ts';
-import { lookup, type Parameters } from './model/parameters.ts';
+import type { Parameters } from './model/parameters.ts';
 import { random } from './random.ts';
 import { logProbability, type Sampling, sampleToken } from './sampling.ts';
 
-export interface GenerateOptions extends Sampling {
-  params: Parameters;
-  config: ModelConfig;
+export interface GenerationRequest extends Sampling {
   prompts: Int32Array[];
   maxNewTokens: number;
   /** Any of these ends a sequence. */
@@ -17,6 +18,19 @@ export interface GenerateOptions extends Sampling {
   seed: number;
   onToken?: (sequence: number, token: number) => void;
   signal?: AbortSignal;
+}
+
+/** A model that writes; keep it for several requests, since its steps are compiled for each size of batch. */
+export interface TextGenerator {
+  /** Takes these weights from now on; the caller keeps the tensors. */
+  load(params: Parameters): void;
+  /**
+   * Continues each prompt, all in one batch with cached keys and values.
+   * @throws TrainyardError invalid_request when a prompt is empty, when prompt and new tokens exceed the context, when
+   *   a sampling parameter is out of range, or for a bidirectional model; the signal's reason when it is aborted.
+   */
+  generate(request: GenerationRequest): Promise<Completion[]>;
+  dispose(): void;
 }
 
 export interface Completion {
@@ -35,15 +49,45 @@ interface Sequence {
   stopped: boolean;
 }
 
-/**
- * Continues each prompt, all in one batch with cached keys and values.
- * @throws TrainyardError invalid_request when a prompt is empty, when prompt and new tokens exceed the context, when
- *   a sampling parameter is out of range, or for a bidirectional model; the signal's reason when it is aborted.
- */
-export async function generate(options: GenerateOptions): Promise<Completion[]> {
-  validate(options);
-  const { prompts, config, seed, signal, maxNewTokens } = options;
-  const parameters = lookup(options.params);
+export function openGenerator(
+  config: ModelConfig,
+  execution: Execution = preferredExecution(),
+): TextGenerator {
+  const decoder = execution === 'compiled' ? new CompiledDecoder(config) : new EagerDecoder(config);
+  return {
+    load: (params) => decoder.load(params),
+    generate: (request) => write(decoder, config, request),
+    dispose: () => decoder.dispose(),
+  };
+}
+
+/** One request to a model, op by op unless told: compiling costs more than a short answer. */
+export async function generate({
+  params,
+  config,
+  execution = 'eager',
+  ...request
+}: GenerationRequest & {
+  params: Parameters;
+  config: ModelConfig;
+  execution?: Execution;
+}): Promise<Completion[]> {
+  const generator = openGenerator(config, execution);
+  try {
+    generator.load(params);
+    return await generator.generate(request);
+  } finally {
+    generator.dispose();
+  }
+}
+
+async function write(
+  decoder: Decoder,
+  config: ModelConfig,
+  request: GenerationRequest,
+): Promise<Completion[]> {
+  validate(config, request);
+  const { prompts, seed, signal, maxNewTokens } = request;
   const sequences = prompts.map(
     (_, index): Sequence => ({
       index,
@@ -54,26 +98,23 @@ export async function generate(options: GenerateOptions): Promise<Completion[]> 
     }),
   );
   if (prompts.length === 0) return [];
-  const { tokens, padding } = alignRight(prompts);
-  const cache = initCache(config, padding);
   let inBatch = sequences;
-  let input = tokens;
   try {
     for (let i = 0; i < maxNewTokens && inBatch.some(({ stopped }) => !stopped); i++) {
       await setImmediate(); // lets an abort through: no await below needs to leave the microtask queue
       signal?.throwIfAborted();
-      inBatch = dropStopped(inBatch, cache);
-      if (i > 0) input = Int32Array.from(inBatch, (sequence) => sequence.tokens.at(-1)!);
-      const scores = extend(parameters, config, cache, input);
-      const rows = (await scores.data()) as Float32Array;
-      scores.dispose();
+      if (i > 0) inBatch = dropStopped(inBatch, decoder);
+      const scores =
+        i === 0
+          ? await decoder.start(prompts, maxNewTokens)
+          : await decoder.extend(Int32Array.from(inBatch, (sequence) => sequence.tokens.at(-1)!));
       inBatch.forEach((sequence, b) => {
-        const row = rows.subarray(b * config.vocabSize, (b + 1) * config.vocabSize);
-        if (!sequence.stopped) advance(sequence, row, options);
+        const row = scores.subarray(b * config.vocabSize, (b + 1) * config.vocabSize);
+        if (!sequence.stopped) advance(sequence, row, request);
       });
     }
   } finally {
-    disposeCache(cache);
+    decoder.end();
   }
   return sequences.map((sequence) => ({
     tokens: Int32Array.from(sequence.tokens),
@@ -82,7 +123,7 @@ export async function generate(options: GenerateOptions): Promise<Completion[]> 
   }));
 }
 
-function advance(sequence: Sequence, scores: Float32Array, options: GenerateOptions): void {
+function advance(sequence: Sequence, scores: Float32Array, options: GenerationRequest): void {
   const token = sampleToken(scores, options, sequence.uniform);
   sequence.tokens.push(token);
   sequence.logProbabilities.push(logProbability(scores, token));
@@ -91,28 +132,17 @@ function advance(sequence: Sequence, scores: Float32Array, options: GenerateOpti
 }
 
 /** Sequences that have stopped leave the batch once they are half of it: each shrinking copies the cache. */
-function dropStopped(inBatch: Sequence[], cache: KeyValueCache): Sequence[] {
+function dropStopped(inBatch: Sequence[], decoder: Decoder): Sequence[] {
   const active = inBatch.filter(({ stopped }) => !stopped);
-  if (active.length > inBatch.length / 2) return inBatch;
-  keepSequences(
-    cache,
-    active.map((sequence) => inBatch.indexOf(sequence)),
-  );
+  if (!decoder.keep || active.length > inBatch.length / 2) return inBatch;
+  decoder.keep(active.map((sequence) => inBatch.indexOf(sequence)));
   return active;
 }
 
-/** Prompts [B * longest] with empty slots in front of the shorter ones. */
-function alignRight(prompts: Int32Array[]): { tokens: Int32Array; padding: number[] } {
-  const longest = Math.max(...prompts.map((prompt) => prompt.length));
-  const padding = prompts.map((prompt) => longest - prompt.length);
-  const tokens = new Int32Array(prompts.length * longest);
-  prompts.forEach((prompt, b) => {
-    tokens.set(prompt, b * longest + padding[b]!);
-  });
-  return { tokens, padding };
-}
-
-function validate({ prompts, config, maxNewTokens, temperature, topK, topP }: GenerateOptions): void {
+function validate(
+  config: ModelConfig,
+  { prompts, maxNewTokens, temperature, topK, topP }: GenerationRequest,
+): void {
   const refuse = (message: string, param: string): never => {
     throw new TrainyardError('invalid_request', message, { param });
   };

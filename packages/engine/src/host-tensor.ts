@@ -1,6 +1,6 @@
 import * as tf from '@tensorflow/tfjs-core';
 
-/** A tensor in ordinary memory, row-major: what checkpoints are made of. */
+/** A tensor in ordinary memory, row-major: what checkpoints and batches are made of. */
 export interface HostTensor {
   dtype: 'float32' | 'int32';
   shape: number[];
@@ -8,6 +8,18 @@ export interface HostTensor {
 }
 
 export type HostTensors = Record<string, HostTensor>;
+
+export const float32 = (data: Float32Array, shape = [data.length]): HostTensor => ({
+  dtype: 'float32',
+  shape,
+  data,
+});
+export const int32 = (data: Int32Array, shape = [data.length]): HostTensor => ({
+  dtype: 'int32',
+  shape,
+  data,
+});
+export const scalar = (value: number): HostTensor => float32(Float32Array.of(value), []);
 
 /** Reads tensors back into arrays of their own, so that later training steps cannot change the snapshot. */
 export async function toHost(tensors: ReadonlyMap<string, tf.Tensor>): Promise<HostTensors> {
@@ -23,3 +35,7 @@ export async function toHost(tensors: ReadonlyMap<string, tf.Tensor>): Promise<H
 export function fromHost({ data, shape, dtype }: HostTensor): tf.Tensor {
   return tf.tensor(data, shape, dtype);
 }
+
+/** Uploads several; the caller disposes of them. */
+export const upload = (host: HostTensors): Record<string, tf.Tensor> =>
+  Object.fromEntries(Object.entries(host).map(([name, tensor]) => [name, fromHost(tensor)]));

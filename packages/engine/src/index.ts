@@ -1,4 +1,10 @@
-export { type Completion, type GenerateOptions, generate } from './generate.ts';
+export {
+  type Completion,
+  type GenerationRequest,
+  generate,
+  openGenerator,
+  type TextGenerator,
+} from './generate.ts';
 export { fromHost, type HostTensor, type HostTensors, toHost } from './host-tensor.ts';
 export { crossEntropy, tokenLogProbabilities } from './model/cross-entropy.ts';
 export { type ForwardOptions, forward, logits } from './model/forward.ts';

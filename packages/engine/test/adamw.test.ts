@@ -1,20 +1,15 @@
 import * as tf from '@tensorflow/tfjs-core';
-import { loadBackend } from '@trainyard/tensor';
-import { beforeAll, describe, expect, it } from 'vitest';
-import { disposeParameters, type HostTensors, loadParameters, random, toHost } from '../src/index.ts';
-import { adamwFromHost, adamwToHost, adamwUpdate, disposeAdamW, initAdamW } from '../src/optim/adamw.ts';
+import { createProgram, type Tensors } from '@trainyard/tensor';
+import { describe, expect, it } from 'vitest';
+import { upload } from '../src/host-tensor.ts';
+import { type HostTensors, random, toHost } from '../src/index.ts';
+import { adamw, adamwInputs, adamwMoments } from '../src/optim/adamw.ts';
+import { EXECUTIONS } from './executions.ts';
 
-beforeAll(() => loadBackend({ prefer: 'auto' }));
-
-const OPTIONS = {
-  learningRate: 0.01,
-  beta1: 0.9,
-  beta2: 0.95,
-  epsilon: 1e-8,
-  weightDecay: 0.1,
-  gradientClip: 1,
-};
+const OPTIONS = { beta1: 0.9, beta2: 0.95, weightDecay: 0.1, gradientClip: 1 };
+const RATE = 0.01;
 const SHAPES: Record<string, number[]> = { a: [3, 4], gain: [4], b: [2, 4], c: [4, 3], gain2: [4] };
+const NAMES = Object.keys(SHAPES);
 
 function fill(stream: string): HostTensors {
   return Object.fromEntries(
@@ -26,26 +21,43 @@ function fill(stream: string): HostTensors {
   );
 }
 
-function update(
-  parameters: ReturnType<typeof loadParameters>,
-  state: ReturnType<typeof initAdamW>,
-  step: number,
-): number {
-  return tf.tidy(() => {
-    const gradients = new Map(
-      Object.entries(fill(`gradient ${step}`)).map(([name, { data, shape }]) => [
-        name,
-        tf.tensor(data, shape),
-      ]),
+describe.each(EXECUTIONS)('AdamW, %s', (execution) => {
+  const open = (weights: HostTensors, moments = adamwMoments(weights)) =>
+    createProgram(
+      {
+        update: (state: Tensors, inputs: Tensors) => {
+          const gradients = new Map(NAMES.map((name) => [name, inputs[`gradient ${name}`]!]));
+          const { state: changed, norm } = adamw(state, gradients, inputs, OPTIONS);
+          return { outputs: { norm }, state: changed };
+        },
+      },
+      upload({ ...weights, ...moments }),
+      execution,
     );
-    return adamwUpdate(parameters, gradients, state, OPTIONS).dataSync()[0]!;
-  });
-}
+  type Open = ReturnType<typeof open>;
 
-describe('AdamW', () => {
+  function update(program: Open, step: number): number {
+    const gradients = Object.entries(fill(`gradient ${step}`)).map(([name, value]) => [
+      `gradient ${name}`,
+      value,
+    ]);
+    const inputs = upload({ ...Object.fromEntries(gradients), ...adamwInputs(OPTIONS, RATE, step) });
+    const { norm } = program.run('update', inputs);
+    tf.dispose(inputs);
+    const [value] = norm!.dataSync();
+    norm!.dispose();
+    return value!;
+  }
+
+  async function read(program: Open): Promise<HostTensors> {
+    const tensors = program.read();
+    const host = await toHost(new Map(Object.entries(tensors)));
+    tf.dispose(tensors);
+    return host;
+  }
+
   it('follows the formula weight by weight, decays matrices alone and clips by the global norm', async () => {
-    const parameters = loadParameters(fill('weights'));
-    const state = initAdamW(parameters);
+    const program = open(fill('weights'));
     const expected = Object.fromEntries(
       Object.entries(fill('weights')).map(([name, { data }]) => [name, Float64Array.from(data)]),
     );
@@ -60,7 +72,7 @@ describe('AdamW', () => {
       const all = Object.values(gradients).flatMap(({ data }) => [...data]);
       const norm = Math.sqrt(all.reduce((sum, g) => sum + g * g, 0));
       expect(norm).toBeGreaterThan(1);
-      expect(update(parameters, state, step)).toBeCloseTo(norm, 4);
+      expect(update(program, step)).toBeCloseTo(norm, 4);
       for (const [name, { data }] of Object.entries(gradients)) {
         const { m, v } = moments[name]!;
         data.forEach((raw, i) => {
@@ -68,44 +80,36 @@ describe('AdamW', () => {
           m[i] = 0.9 * m[i]! + 0.1 * g;
           v[i] = 0.95 * v[i]! + 0.05 * g * g;
           const change = m[i]! / (1 - 0.9 ** step) / (Math.sqrt(v[i]! / (1 - 0.95 ** step)) + 1e-8);
-          const decay = SHAPES[name]!.length > 1 ? 0.01 * 0.1 * expected[name]![i]! : 0;
-          expected[name]![i] = expected[name]![i]! - 0.01 * change - decay;
+          const decay = SHAPES[name]!.length > 1 ? RATE * 0.1 * expected[name]![i]! : 0;
+          expected[name]![i] = expected[name]![i]! - RATE * change - decay;
         });
       }
     }
-    for (const [name, { data }] of Object.entries(await toHost(parameters)))
-      data.forEach((value, i) => {
+    const host = await read(program);
+    for (const name of NAMES)
+      host[name]!.data.forEach((value, i) => {
         expect(value).toBeCloseTo(expected[name]![i]!, 5);
       });
-    disposeAdamW(state);
-    disposeParameters(parameters);
+    program.dispose();
   });
 
   it('goes on from its saved moments with the same bits', async () => {
-    const straight = loadParameters(fill('weights'));
-    const state = initAdamW(straight);
-    for (let step = 0; step < 2; step++) update(straight, state, step);
-    const saved = { weights: await toHost(straight), moments: await adamwToHost(state) };
-    for (let step = 2; step < 4; step++) update(straight, state, step);
+    const straight = open(fill('weights'));
+    for (let step = 1; step <= 2; step++) update(straight, step);
+    const { a, gain, b, c, gain2, ...moments } = await read(straight);
+    for (let step = 3; step <= 4; step++) update(straight, step);
 
-    const resumed = loadParameters(saved.weights);
-    const restored = adamwFromHost(resumed, saved.moments, 2);
-    for (let step = 2; step < 4; step++) update(resumed, restored, step);
-    expect(await toHost(resumed)).toEqual(await toHost(straight));
-    expect(await adamwToHost(restored)).toEqual(await adamwToHost(state));
-    expect(restored.step).toBe(4);
-    disposeAdamW(state);
-    disposeAdamW(restored);
-    disposeParameters(straight);
-    disposeParameters(resumed);
+    const weights = { a: a!, gain: gain!, b: b!, c: c!, gain2: gain2! };
+    const resumed = open(weights, adamwMoments(weights, moments));
+    for (let step = 3; step <= 4; step++) update(resumed, step);
+    expect(await read(resumed)).toEqual(await read(straight));
+    straight.dispose();
+    resumed.dispose();
   });
+});
 
-  it('refuses the moments of another model', async () => {
-    const parameters = loadParameters(fill('weights'));
-    const state = initAdamW(parameters);
-    const { 'v.c': _, ...incomplete } = await adamwToHost(state);
-    expect(() => adamwFromHost(parameters, incomplete, 1)).toThrow(/v\.c of shape \[4,3\]/);
-    disposeAdamW(state);
-    disposeParameters(parameters);
-  });
+it('refuses the moments of another model', () => {
+  const weights = fill('weights');
+  const { 'v.c': _, ...incomplete } = adamwMoments(weights);
+  expect(() => adamwMoments(weights, incomplete)).toThrow(/v\.c of shape \[4,3\]/);
 });

@@ -1,6 +1,7 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { loadBackend } from '@trainyard/tensor';
 import { beforeAll, describe, expect, it } from 'vitest';
+import { upload } from '../src/host-tensor.ts';
 import { forward, logits } from '../src/model/forward.ts';
 import { initParameters, loadParameters, lookup } from '../src/model/parameters.ts';
 import {
@@ -82,8 +83,8 @@ describe('packed rows in the model', () => {
     const model = parameters();
     const vocabulary = (tokens: tf.Tensor2D, options = {}) =>
       logits(model, config, tf.reshape(forward(model, config, tokens, options), [-1, config.width]));
-    const { inputs, positions, mask } = chatBatch([row!]);
-    const packed = vocabulary(inputs, { positions, mask });
+    const { inputs, positions, mask } = upload(chatBatch([row!]));
+    const packed = vocabulary(inputs as tf.Tensor2D, { positions, mask });
     let offset = 0;
     for (const { tokens } of examples) {
       const size = tokens.length - 1;
@@ -98,8 +99,11 @@ describe('packed rows in the model', () => {
   it('a change in one example leaves the others as they were, to the last bit', () => {
     const model = parameters();
     const outputs = (second: ChatExample) => {
-      const { inputs, positions, mask } = chatBatch([packRow([chat([4, 5], [6]), second], 16)]);
-      return forward(model, config, inputs, { positions, mask })
+      const { inputs, positions, mask } = upload(chatBatch([packRow([chat([4, 5], [6]), second], 16)]));
+      return forward(model, config, inputs as tf.Tensor2D, {
+        positions: positions as tf.Tensor2D,
+        mask: mask as tf.Tensor4D,
+      })
         .dataSync()
         .slice(0, 5 * config.width);
     };
@@ -111,9 +115,11 @@ describe('packed rows in the model', () => {
     const run = (edit: (row: ReturnType<typeof packRow>) => void) => {
       const row = packRow([chat([4, 5], [6, 7])], 16);
       edit(row);
-      const { value, grads } = tf.valueAndGrads(() => answerLoss(lookup(loaded), config, [row]))([
-        ...loaded.values(),
-      ]);
+      const batch = upload(chatBatch([row]));
+      const names = [...loaded.keys()];
+      const { value, grads } = tf.valueAndGrads((...weights: tf.Tensor[]) =>
+        answerLoss(lookup(new Map(names.map((name, i) => [name, weights[i]!]))), config, batch),
+      )([...loaded.values()]);
       return [value, ...grads].map((tensor) => tensor.dataSync());
     };
     const original = run(() => {});
@@ -130,7 +136,7 @@ describe('packed rows in the model', () => {
   it('loss is the mean over the answers of -log softmax', () => {
     const model = parameters();
     const example = chat([4, 5], [6, 7]);
-    const loss = answerLoss(model, config, [packRow([example], 16)]).dataSync()[0]!;
+    const loss = answerLoss(model, config, upload(chatBatch([packRow([example], 16)]))).dataSync()[0]!;
     const size = example.tokens.length - 1;
     const hidden = forward(model, config, tf.tensor2d(example.tokens.subarray(0, size), [1, size], 'int32'));
     const z = logits(model, config, tf.reshape(hidden, [-1, config.width])).arraySync() as number[][];

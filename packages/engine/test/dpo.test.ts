@@ -1,6 +1,7 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { loadBackend } from '@trainyard/tensor';
 import { beforeAll, expect, it } from 'vitest';
+import { upload } from '../src/host-tensor.ts';
 import { forward, logits } from '../src/model/forward.ts';
 import { initParameters, loadParameters, lookup } from '../src/model/parameters.ts';
 import { dpo } from '../src/stages/dpo.ts';
@@ -41,11 +42,12 @@ it('resumes to the last bit, with the original weights as its reference', async 
 it('log-probabilities are log softmax at the temperature, in every row of a padded batch', () => {
   const parameters = lookup(loadParameters(weights));
   const examples = [chat([4], [5, 6, 7]), chat([8], [9])];
-  const batch = targetBatch(examples);
+  const batch = upload(targetBatch(examples, config.contextLength));
   const actual = targetLogProbabilities(parameters, config, batch, 0.5).arraySync();
-  expect(batch.weights.arraySync()).toEqual([
-    [0, 0, 0, 1, 1, 1, 1],
-    [0, 0, 0, 1, 1, 0, 0],
+  const padding = Array(9).fill(0);
+  expect(batch.weights!.arraySync()).toEqual([
+    [0, 0, 0, 1, 1, 1, 1, ...padding],
+    [0, 0, 0, 1, 1, 0, 0, ...padding],
   ]);
   for (const [b, { tokens }] of examples.entries()) {
     const size = tokens.length - 1;

@@ -3,19 +3,19 @@ import { loadBackend } from '@trainyard/tensor';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import {
   disposeParameters,
-  type GenerateOptions,
   generate,
   loadParameters,
-  type Parameters,
   predictMasked,
   predictNext,
+  type Parameters as Weights,
 } from '../src/index.ts';
+import { EXECUTIONS } from './executions.ts';
 import { doubles, referenceLogits, referenceLogProbability } from './reference-model.ts';
 import { randomTokens, strongWeights, tinyConfig } from './tiny-config.ts';
 
 const config = tinyConfig({ contextLength: 24 });
 const host = strongWeights(config, 21);
-let params: Parameters;
+let params: Weights;
 beforeAll(async () => {
   await loadBackend({ prefer: 'auto' });
   params = loadParameters(host);
@@ -24,11 +24,21 @@ afterAll(() => disposeParameters(params));
 
 const prompts = [3, 7, 5, 1].map((length) => randomTokens(length, config, `prompt ${length}`));
 
-function options(changes: Partial<GenerateOptions> = {}): GenerateOptions {
-  return { params, config, prompts, maxNewTokens: 12, temperature: 1, stopTokens: [], seed: 4, ...changes };
-}
+type GenerateOptions = Parameters<typeof generate>[0];
 
-describe('generate', () => {
+describe.each(EXECUTIONS)('generate, %s', (execution) => {
+  const options = (changes: Partial<GenerateOptions> = {}): GenerateOptions => ({
+    params,
+    config,
+    prompts,
+    maxNewTokens: 12,
+    temperature: 1,
+    stopTokens: [],
+    seed: 4,
+    execution,
+    ...changes,
+  });
+
   it('with temperature 0 takes what the plain transformer ranks first, its log-probability included', async () => {
     const before = tf.memory().numTensors;
     const completions = await generate(options({ temperature: 0 }));

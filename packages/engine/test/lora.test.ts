@@ -17,6 +17,7 @@ import { ask, config } from './toy-chats.ts';
 
 const lora: LoraConfig = { rank: 4, alpha: 8, targets: ['q_proj', 'v_proj', 'down_proj'] };
 const weights = initParameters(config, 11);
+const names = adaptedNames(Object.keys(weights), lora);
 
 beforeAll(async () => {
   await loadBackend({ prefer: 'auto' });
@@ -57,7 +58,7 @@ it('starts as the base model: A random within 1/sqrt(in), B zero', () => {
   expect(largest).toBeLessThanOrEqual(1 / Math.sqrt(32));
   expect(largest).toBeGreaterThan(0.9 / Math.sqrt(32));
   const base = lookup(loadParameters(weights));
-  expect(hidden(adaptedLookup(base, loadParameters(adapters), lora))).toEqual(hidden(base));
+  expect(hidden(adaptedLookup(base, lookup(loadParameters(adapters)), names, lora))).toEqual(hidden(base));
 });
 
 it('merged weights are W + alpha / rank * B A, and compute what the adapted model computes', async () => {
@@ -76,7 +77,9 @@ it('merged weights are W + alpha / rank * B A, and compute what the adapted mode
     const expected = weights[name]!.data[row * inputs + column]! + 2 * product;
     expect(merged[name]!.data[row * inputs + column]).toBeCloseTo(expected, 5);
   }
-  const adapted = hidden(adaptedLookup(lookup(loadParameters(weights)), loadParameters(adapters), lora));
+  const adapted = hidden(
+    adaptedLookup(lookup(loadParameters(weights)), lookup(loadParameters(adapters)), names, lora),
+  );
   expect(hidden(lookup(loadParameters(merged)))).toEqual(adapted);
   expect(adapted).not.toEqual(hidden(lookup(loadParameters(weights))));
 });

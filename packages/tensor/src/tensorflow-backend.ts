@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import * as tf from '@tensorflow/tfjs-core';
 import { restoreRemovedUtilFunctions } from './removed-util-functions.ts';
+import { registerTensorFlowKernels } from './tensorflow-kernels.ts';
 
 const require = createRequire(import.meta.url);
 
@@ -42,6 +43,7 @@ export async function loadTensorFlow(
   restoreRemovedUtilFunctions();
   require(packageName);
   await tf.setBackend('tensorflow');
+  registerTensorFlowKernels();
   const backend = tf.backend() as unknown as NodeBackend;
   return { libraryVersion: backend.binding.TF_Version, device: backend.isUsingGpuDevice ? 'gpu' : 'cpu' };
 }

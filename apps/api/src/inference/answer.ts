@@ -1,5 +1,5 @@
 import { type Completion, type Prediction, TrainyardError } from '@trainyard/contracts';
-import { type Candidate, generate, infillPrompt, predictMasked, predictNext } from '@trainyard/engine';
+import { type Candidate, infillPrompt, predictMasked, predictNext } from '@trainyard/engine';
 import { renderChat } from '@trainyard/tokenizer';
 import type { LoadedModel } from './loaded-model.ts';
 import type { PredictTask, Task, WriteTask } from './task.ts';
@@ -67,7 +67,7 @@ function missingBlank(): never {
 }
 
 async function write(
-  { params, config, tokenizer }: LoadedModel,
+  { writer, config, tokenizer }: LoadedModel,
   task: WriteTask,
   { signal, onText }: AnswerOptions,
 ): Promise<Completion> {
@@ -84,9 +84,7 @@ async function write(
     parts.push(text);
     onText(text);
   };
-  const [completion] = await generate({
-    params,
-    config,
+  const [completion] = await writer.generate({
     prompts: [prompt],
     maxNewTokens: task.max_tokens,
     temperature: task.temperature,

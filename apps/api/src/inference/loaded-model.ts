@@ -4,8 +4,10 @@ import {
   type HostTensors,
   loadParameters,
   type ModelConfig,
+  openGenerator,
   type Parameters,
   type StoredModel,
+  type TextGenerator,
   toModelConfig,
 } from '@trainyard/engine';
 import { type BlobStore, decodeSafetensors, readCheckpoint } from '@trainyard/storage';
@@ -15,6 +17,7 @@ import type { ModelFiles } from './task.ts';
 export interface LoadedModel {
   config: ModelConfig;
   params: Parameters;
+  writer: TextGenerator;
   tokenizer: Tokenizer;
 }
 
@@ -27,7 +30,10 @@ async function loadModel(blobs: BlobStore, files: ModelFiles): Promise<LoadedMod
   checkParameters(weights, config);
   const text = Buffer.from(await blobs.read({ sha256: files.tokenizerSha256 })).toString();
   const tokenizer = Tokenizer.fromJson(JSON.parse(text));
-  return { config, tokenizer, params: loadParameters(weights, { trainable: false }) };
+  const params = loadParameters(weights);
+  const writer = openGenerator(config);
+  writer.load(params);
+  return { config, tokenizer, params, writer };
 }
 
 /** Loads models, their hashes verified, and keeps the last `kept` in memory. */
@@ -41,6 +47,7 @@ export function createModelCache(
     const known = loaded.get(key);
     for (const [oldest, model] of loaded) {
       if (known || loaded.size < kept) break;
+      model.writer.dispose();
       disposeParameters(model.params);
       loaded.delete(oldest);
     }

@@ -1,23 +1,15 @@
 import * as tf from '@tensorflow/tfjs-core';
+import { softmaxCrossEntropy } from '@trainyard/tensor';
 import { withGradient } from './with-gradient.ts';
 
 /** Log-probability of each target: logits [N,V], targets int32 [N] -> [N]. Differentiable in the logits. */
 export function tokenLogProbabilities(logits: tf.Tensor2D, targets: tf.Tensor1D): tf.Tensor1D {
-  const [rows, vocabulary] = logits.shape;
   return withGradient<tf.Tensor1D>([logits], (save) => {
-    const probabilities = tf.softmax(logits);
-    save([probabilities, targets]);
-    const flatIndex = tf.add(targets, tf.range(0, rows * vocabulary, vocabulary, 'int32')) as tf.Tensor1D;
-    const chosen = tf.gather(tf.reshape(logits, [rows * vocabulary]), flatIndex);
-    // log p = (z - z_max) + log p_max: p_max >= 1/V, so nothing underflows.
-    const value = tf.add(tf.sub(chosen, tf.max(logits, -1)), tf.log(tf.max(probabilities, -1)));
+    const { loss, gradient } = softmaxCrossEntropy(logits, targets);
+    save([gradient]);
     return {
-      value: value as tf.Tensor1D,
-      gradient: (dy, [p, ids]) => {
-        // Cast, as the wasm kernel knows integers only.
-        const oneHot = tf.cast(tf.oneHot(ids as tf.Tensor1D, vocabulary), 'float32');
-        return [tf.mul(tf.sub(oneHot, p!), tf.reshape(dy, [rows, 1]))];
-      },
+      value: tf.neg(loss),
+      gradient: (dy, [slope]) => [tf.mul(slope!, tf.reshape(tf.neg(dy), [-1, 1]))],
     };
   });
 }

@@ -52,11 +52,11 @@ export function decode(
     const project = (input: tf.Tensor2D, part: string) => linear(input, parameters(name(part)));
     const queryKeyValue = ['q', 'k', 'v'].map((part) => parameters(name(`self_attn.${part}_proj`)));
     const normed = norm(x, name('input_layernorm'));
-    const context = attend(linear(normed, tf.concat(queryKeyValue, 0)), layer);
-    x = tf.add(x, drop(project(context, 'self_attn.o_proj'), `attention.${layer}`, dropout));
+    const context = attend(jointLinear(normed, queryKeyValue), layer);
+    x = tf.add(x, drop(project(context, 'self_attn.o_proj'), 2 * layer, dropout));
     const input = norm(x, name('post_attention_layernorm'));
     const activation = swiglu(project(input, 'mlp.gate_proj'), project(input, 'mlp.up_proj'));
-    x = tf.add(x, drop(project(activation, 'mlp.down_proj'), `mlp.${layer}`, dropout));
+    x = tf.add(x, drop(project(activation, 'mlp.down_proj'), 2 * layer + 1, dropout));
   }
   return norm(x, FINAL_NORM);
 }
@@ -64,6 +64,16 @@ export function decode(
 /** Scores over the vocabulary: hidden [N,width] -> [N,V]. */
 export function logits(parameters: ParameterLookup, config: ModelConfig, hidden: tf.Tensor2D): tf.Tensor2D {
   return linear(hidden, parameters(config.tiedHead ? EMBEDDING : HEAD));
+}
+
+/** `linear` for several weights, the results side by side; joins whichever is smaller, weights or results. */
+function jointLinear(x: tf.Tensor2D, weights: tf.Tensor[]): tf.Tensor2D {
+  const [rows, width] = x.shape;
+  if (rows >= width) return linear(x, tf.concat(weights, 0));
+  return tf.concat(
+    weights.map((weight) => linear(x, weight)),
+    1,
+  );
 }
 
 /** x [N,in] times the transpose of weight [out,in]. */

@@ -5,7 +5,7 @@ import { normal, random } from '../random.ts';
 import { headWidth, type ModelConfig, validateModelConfig } from './model-config.ts';
 
 /** Weights by name; the holder disposes of them with `disposeParameters`. */
-export type Parameters = Map<string, tf.Variable>;
+export type Parameters = Map<string, tf.Tensor>;
 
 /** Finds a weight by name. Adapters answer with a tensor computed from several weights. */
 export type ParameterLookup = (name: string) => tf.Tensor;
@@ -58,19 +58,11 @@ export function initParameters(config: ModelConfig, seed: number): HostTensors {
   return host;
 }
 
-/**
- * Uploads weights. `trainable` false marks them as constants of the gradient. Their order is that of their names, wherever
- * they come from: sums over all parameters must round alike in a run that was resumed.
- */
-export function loadParameters(
-  host: HostTensors,
-  { trainable = true }: { trainable?: boolean } = {},
-): Parameters {
+/** Uploads weights. */
+export function loadParameters(host: HostTensors): Parameters {
   const parameters: Parameters = new Map();
-  for (const name of Object.keys(host).sort()) {
-    const value = fromHost(host[name]!);
-    parameters.set(name, tf.variable(value, trainable));
-    value.dispose();
+  for (const name of Object.keys(host)) {
+    parameters.set(name, tf.keep(fromHost(host[name]!)));
   }
   return parameters;
 }
@@ -90,7 +82,7 @@ export function checkParameters(host: HostTensors, config: ModelConfig): void {
 }
 
 export function disposeParameters(parameters: Parameters): void {
-  for (const variable of parameters.values()) variable.dispose();
+  tf.dispose([...parameters.values()]);
   parameters.clear();
 }
 

@@ -1,9 +1,11 @@
-import * as tf from '@tensorflow/tfjs-core';
 import { TrainyardError } from '@trainyard/contracts';
-import { tokenLogProbabilities } from '../model/cross-entropy.ts';
-import { forward, logits } from '../model/forward.ts';
+import type { Execution } from '@trainyard/tensor';
+import { int32 } from '../host-tensor.ts';
 import type { ModelConfig } from '../model/model-config.ts';
-import { lookup, type Parameters } from '../model/parameters.ts';
+import { type OpenModel, openModel } from '../model/open-model.ts';
+import type { Parameters } from '../model/parameters.ts';
+import { paddedLength } from './padded-length.ts';
+import { targetLogProbabilities } from './target-log-probabilities.ts';
 
 /** Inputs [length], targets [length], and which targets count: a token is scored in one window only. */
 interface Window {
@@ -23,6 +25,7 @@ export interface BitsPerByteOptions {
   /** Windows in a forward pass. */
   batchSize?: number;
   signal?: AbortSignal;
+  execution?: Execution;
 }
 
 /**
@@ -41,10 +44,19 @@ export async function bitsPerByte(
     throw new TrainyardError('invalid_data', 'The documents hold no text to evaluate on.');
   const windows = documents.flatMap((document) => cut(document, endOfText, config.contextLength));
   windows.sort((a, b) => a.inputs.length - b.inputs.length); // little padding
+  const model = openModel(
+    options.params,
+    { logProbabilities: (weights, batch) => targetLogProbabilities(weights, config, batch) },
+    options.execution,
+  );
   let nats = 0;
-  for (let i = 0; i < windows.length; i += batchSize) {
-    signal?.throwIfAborted();
-    nats += await score(options, windows.slice(i, i + batchSize));
+  try {
+    for (let i = 0; i < windows.length; i += batchSize) {
+      signal?.throwIfAborted();
+      nats += await score(model, windows.slice(i, i + batchSize), batchSize, config.contextLength);
+    }
+  } finally {
+    model.dispose();
   }
   return { bitsPerByte: nats / Math.LN2 / bytes, nats, tokens };
 }
@@ -67,22 +79,24 @@ function cut(document: Int32Array, endOfText: number, length: number): Window[] 
   return windows;
 }
 
-/** Negative log-likelihood in nats of the windows' scored targets. */
-async function score({ params, config }: BitsPerByteOptions, windows: Window[]): Promise<number> {
-  const length = Math.max(...windows.map(({ inputs }) => inputs.length));
-  const inputs = new Int32Array(windows.length * length); // what follows a window's end is later than all it scores
-  const targets = new Int32Array(windows.length * length);
+/** Negative log-likelihood in nats of the windows' scored targets, in a batch filled up to `rows`. */
+async function score(
+  model: OpenModel<'logProbabilities'>,
+  windows: Window[],
+  rows: number,
+  contextLength: number,
+): Promise<number> {
+  const length = paddedLength(Math.max(...windows.map(({ inputs }) => inputs.length)), contextLength);
+  const inputs = new Int32Array(rows * length); // what follows a window's end is later than all it scores
+  const targets = new Int32Array(rows * length);
   windows.forEach((window, row) => {
     inputs.set(window.inputs, row * length);
     targets.set(window.targets, row * length);
   });
-  const logProbabilities = tf.tidy(() => {
-    const hidden = forward(lookup(params), config, tf.tensor2d(inputs, [windows.length, length]));
-    const scores = logits(lookup(params), config, tf.reshape(hidden, [-1, config.width]) as tf.Tensor2D);
-    return tokenLogProbabilities(scores, tf.tensor1d(targets, 'int32'));
+  const values = await model.run('logProbabilities', {
+    inputs: int32(inputs, [rows, length]),
+    targets: int32(targets),
   });
-  const values = await logProbabilities.data();
-  logProbabilities.dispose();
   let nats = 0;
   windows.forEach((window, row) => {
     for (let i = window.firstScored; i < window.inputs.length; i++) nats -= values[row * length + i]!;

@@ -1,5 +1,5 @@
-import * as tf from '@tensorflow/tfjs-core';
 import { TrainyardError } from '@trainyard/contracts';
+import { float32, type HostTensor, int32 } from '../host-tensor.ts';
 
 /** One rendered chat: `lossMask[i]` is 1 where token i is to be learnt, that is predicted from the tokens before it. */
 export interface ChatExample {
@@ -17,13 +17,7 @@ export interface PackedRow {
 }
 
 /** `inputs` and `positions` int32 [B,T], `mask` additive [B,1,T,T], `targets` int32 [B*T], `weights` [B*T]. */
-export interface ChatBatch {
-  inputs: tf.Tensor2D;
-  positions: tf.Tensor2D;
-  mask: tf.Tensor4D;
-  targets: tf.Tensor1D;
-  weights: tf.Tensor1D;
-}
+export type ChatBatch = Record<'inputs' | 'positions' | 'mask' | 'targets' | 'weights', HostTensor>;
 
 /**
  * Throws invalid_data naming the first examples (by number, from 1) that hold nothing to learn, have a mask of
@@ -106,7 +100,7 @@ export function packRow(examples: readonly ChatExample[], length: number): Packe
   return row;
 }
 
-/** Stacks rows of one length into tensors; the caller disposes them (or calls inside tf.tidy). */
+/** Stacks rows of one length. */
 export function chatBatch(rows: readonly PackedRow[]): ChatBatch {
   const length = rows[0]!.inputs.length;
   const size = rows.length * length;
@@ -119,11 +113,11 @@ export function chatBatch(rows: readonly PackedRow[]): ChatBatch {
   for (const [i, row] of rows.entries()) weights.set(row.weights, i * length);
   const segments = stack('segments');
   return {
-    inputs: tf.tensor2d(stack('inputs'), [rows.length, length], 'int32'),
-    positions: tf.tensor2d(stack('positions'), [rows.length, length], 'int32'),
-    mask: tf.tensor4d(blockCausalMask(segments, rows.length, length), [rows.length, 1, length, length]),
-    targets: tf.tensor1d(stack('targets'), 'int32'),
-    weights: tf.tensor1d(weights),
+    inputs: int32(stack('inputs'), [rows.length, length]),
+    positions: int32(stack('positions'), [rows.length, length]),
+    mask: float32(blockCausalMask(segments, rows.length, length), [rows.length, 1, length, length]),
+    targets: int32(stack('targets')),
+    weights: float32(weights),
   };
 }
 

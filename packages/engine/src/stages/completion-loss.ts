@@ -1,11 +1,13 @@
 import * as tf from '@tensorflow/tfjs-core';
+import type { Tensors } from '@trainyard/tensor';
+import { float32, type HostTensor, type HostTensors } from '../host-tensor.ts';
 import type { ModelConfig } from '../model/model-config.ts';
 import type { ParameterLookup } from '../model/parameters.ts';
 import { type GrpoObjective, grpoLoss, klEstimate } from './grpo-loss.ts';
 import type { RolloutRow } from './rollout.ts';
 import type { JudgedCompletion } from './sample-rollout.ts';
 import { type TargetBatch, targetBatch, targetLogProbabilities } from './target-log-probabilities.ts';
-import type { LossAndMetrics, Optimization } from './training.ts';
+import type { LossAndMetrics, Model, Optimization, Weights } from './training.ts';
 
 interface CompletionObjective extends GrpoObjective {
   config: ModelConfig;
@@ -23,11 +25,14 @@ export function microBatch<T>(rows: readonly T[], micro: number, accumulation: n
   return rows.slice(bound(micro), bound(micro + 1));
 }
 
+/** Rows of a whole micro batch, so that every batch has the same shape. */
+const fullRows = ({ promptsPerStep, groupSize, optimization }: CompletionObjective): number =>
+  Math.ceil((promptsPerStep * groupSize) / optimization.accumulation);
+
 /** Adds the log-probabilities that stay constant during the updates, computed in the micro batches of the updates. */
 export async function rolloutRows(
   completions: readonly JudgedCompletion[],
-  policy: ParameterLookup,
-  reference: ParameterLookup,
+  model: Model,
   objective: CompletionObjective,
 ): Promise<RolloutRow[]> {
   const rows: RolloutRow[] = [];
@@ -35,10 +40,11 @@ export async function rolloutRows(
   for (let micro = 0; micro < accumulation; micro += 1) {
     const own = microBatch(completions, micro, accumulation);
     if (own.length === 0) continue;
-    const [frozen, sampler] = [
-      await completionLogProbabilities(reference, own, objective),
-      objective.updatesPerRollout > 1 ? await completionLogProbabilities(policy, own, objective) : [],
-    ];
+    const frozen = await completionLogProbabilities('reference', own, model, objective);
+    const sampler =
+      objective.updatesPerRollout > 1
+        ? await completionLogProbabilities('policy', own, model, objective)
+        : [];
     rows.push(
       ...own.map((completion, i) => ({
         ...completion,
@@ -50,76 +56,98 @@ export async function rolloutRows(
   return rows;
 }
 
+/** What `rolloutRows` needs to be compiled with: log-probabilities [B,T] under both models. */
+export const completionFunctions = ({ config, temperature }: CompletionObjective) => ({
+  reference: ({ frozen }: Weights, batch: Tensors) => ({
+    values: targetLogProbabilities(frozen, config, batch, temperature),
+  }),
+  policy: ({ trained }: Weights, batch: Tensors) => ({
+    values: targetLogProbabilities(trained, config, batch, temperature),
+  }),
+});
+
 /** Log-probabilities of each completion's tokens, without a gradient. */
 async function completionLogProbabilities(
-  parameters: ParameterLookup,
+  name: 'reference' | 'policy',
   completions: readonly JudgedCompletion[],
-  { config, temperature }: CompletionObjective,
+  model: Model,
+  objective: CompletionObjective,
 ): Promise<Float32Array[]> {
-  const all = tf.tidy(() =>
-    targetLogProbabilities(parameters, config, completionBatch(completions), temperature),
-  );
-  const length = all.shape[1];
-  const data = (await all.data()) as Float32Array;
-  all.dispose();
+  const { values: all } = model.run(name, completionBatch(completions, objective));
+  const length = all!.shape[1]!;
+  const data = (await all!.data()) as Float32Array;
+  all!.dispose();
   return completions.map(({ tokens, promptLength }, i) =>
     data.slice(i * length + promptLength - 1, i * length + tokens.length - 1),
   );
 }
 
-function completionBatch(completions: readonly JudgedCompletion[]): TargetBatch {
+function completionBatch(
+  completions: readonly JudgedCompletion[],
+  objective: CompletionObjective,
+): TargetBatch {
   return targetBatch(
     completions.map(({ tokens, promptLength }) => ({
       tokens,
       lossMask: new Uint8Array(tokens.length).fill(1, promptLength),
     })),
+    objective.config.contextLength,
+    fullRows(objective),
   );
 }
 
 /**
- * GRPO's loss of one micro batch: each answer is averaged over its tokens, and all answers of the step count alike,
- * those without an advantage (left out here) included. `kl` is the mean k3 estimate per token of these rows.
+ * One micro batch of answers for `completionLoss`: a `TargetBatch` and, at each position [B*T] that predicts an
+ * answer's token, the reference's and the sampler's log-probability, the advantage and the token's share in the loss.
+ * Each answer is averaged over its tokens, and all answers of the step count alike, those without an advantage (left
+ * out here) included.
  */
-export function completionLoss(
-  parameters: ParameterLookup,
-  rows: readonly RolloutRow[],
-  objective: CompletionObjective,
-): LossAndMetrics {
-  const batch = completionBatch(rows);
-  const [, length] = batch.inputs.shape;
-  const flat = (tensor: tf.Tensor) => tf.reshape(tensor, [rows.length * length]) as tf.Tensor1D;
-  const policy = flat(targetLogProbabilities(parameters, objective.config, batch, objective.temperature));
-  const reference = spread(rows, length, (row) => row.reference);
+export function rolloutBatch(rows: readonly RolloutRow[], objective: CompletionObjective): HostTensors {
+  const batch = completionBatch(rows, objective);
+  const [size, length] = batch.inputs.shape as [number, number];
   const { promptsPerStep, groupSize, optimization } = objective;
   const share = optimization.accumulation / (promptsPerStep * groupSize); // runSteps takes the mean over micro batches
-  const answerLength = (row: RolloutRow) => row.tokens.length - row.promptLength;
+  const spread = (values: (row: RolloutRow) => number | Float32Array): HostTensor => {
+    const data = new Float32Array(size * length);
+    for (const [i, row] of rows.entries()) {
+      const [start, end] = [i * length + row.promptLength - 1, i * length + row.tokens.length - 1];
+      const own = values(row);
+      if (typeof own === 'number') data.fill(own, start, end);
+      else data.set(own, start);
+    }
+    return float32(data);
+  };
+  return {
+    ...batch,
+    reference: spread((row) => row.reference),
+    ...(objective.updatesPerRollout > 1 && { sampler: spread((row) => row.sampler) }),
+    advantages: spread((row) => row.advantage),
+    shares: spread((row) => share / (row.tokens.length - row.promptLength)),
+  };
+}
+
+/** GRPO's loss of a `rolloutBatch`. `kl` is the mean k3 estimate per token of its answers, 0 where there are none. */
+export function completionLoss(
+  parameters: ParameterLookup,
+  batch: Tensors,
+  objective: CompletionObjective,
+): LossAndMetrics {
+  const flat = (tensor: tf.Tensor) => tf.reshape(tensor, [-1]) as tf.Tensor1D;
+  const policy = flat(targetLogProbabilities(parameters, objective.config, batch, objective.temperature));
+  const mask = flat(batch.weights!);
+  // Padding is no answer: what the models think of it must not overflow the estimate.
+  const answered = tf.mul(policy, mask) as tf.Tensor1D;
+  const reference = batch.reference as tf.Tensor1D;
   const loss = grpoLoss(
     {
-      policy,
+      policy: answered,
       reference,
-      ...(objective.updatesPerRollout > 1 && { sampler: spread(rows, length, (row) => row.sampler) }),
-      advantages: spread(rows, length, (row) => row.advantage),
-      weights: spread(rows, length, (row) => share / answerLength(row)),
+      ...(batch.sampler && { sampler: batch.sampler as tf.Tensor1D }),
+      advantages: batch.advantages as tf.Tensor1D,
+      weights: batch.shares as tf.Tensor1D,
     },
     objective,
   );
-  const mask = flat(batch.weights);
-  const kl = tf.div(tf.sum(tf.mul(klEstimate(policy, reference), mask)), tf.sum(mask));
-  return { loss, metrics: { kl: kl as tf.Scalar } };
-}
-
-/** [rows * length], a value or values of each row at the positions that predict its completion, 0 elsewhere. */
-function spread(
-  rows: readonly RolloutRow[],
-  length: number,
-  values: (row: RolloutRow) => number | Float32Array,
-): tf.Tensor1D {
-  const data = new Float32Array(rows.length * length);
-  for (const [i, row] of rows.entries()) {
-    const [start, end] = [i * length + row.promptLength - 1, i * length + row.tokens.length - 1];
-    const own = values(row);
-    if (typeof own === 'number') data.fill(own, start, end);
-    else data.set(own, start);
-  }
-  return tf.tensor1d(data);
+  const total = tf.sum(tf.mul(klEstimate(answered, reference), mask));
+  return { loss, metrics: { kl: tf.div(total, tf.maximum(tf.sum(mask), 1)) as tf.Scalar } };
 }

@@ -1,17 +1,12 @@
 import * as tf from '@tensorflow/tfjs-core';
+import type { Execution, Tensors } from '@trainyard/tensor';
 import type { HostTensors } from '../host-tensor.ts';
 import type { ModelConfig } from '../model/model-config.ts';
-import {
-  checkParameters,
-  disposeParameters,
-  loadParameters,
-  lookup,
-  type ParameterLookup,
-} from '../model/parameters.ts';
-import { refuseDropout } from './dropout-of.ts';
+import { checkParameters, type ParameterLookup } from '../model/parameters.ts';
 import { drawBatch, epochOrder } from './epoch-order.ts';
 import { bothSides, type Preference, validatePreferences } from './preference.ts';
 import { dpoLoss, dpoMargins, type PairLogProbabilities } from './preference-loss.ts';
+import { refuseDropout } from './refuse-dropout.ts';
 import { targetBatch, targetLogProbabilities } from './target-log-probabilities.ts';
 import {
   type Control,
@@ -20,6 +15,7 @@ import {
   runSteps,
   type TrainingEvent,
   type TrainingState,
+  type Weights,
 } from './training.ts';
 
 export interface DpoOptions {
@@ -38,6 +34,7 @@ export interface DpoOptions {
   nllWeight: number;
   control: Control;
   resume?: TrainingState;
+  execution?: Execution;
 }
 
 /**
@@ -47,50 +44,33 @@ export interface DpoOptions {
  *   weights are not those of `config`.
  */
 export async function* dpo(options: DpoOptions): AsyncGenerator<TrainingEvent, void, void> {
-  const { weights, config, pairs, optimization, control, resume } = options;
+  const { weights, config, pairs, optimization, control, resume, execution } = options;
   checkParameters(weights, config);
   refuseDropout(optimization);
   validatePreferences(pairs, config.contextLength);
   const order = epochOrder(optimization.seed, pairs.length);
-  const batch = (step: number, micro: number) => drawBatch(pairs, order, { step, micro, ...optimization });
-  const trainable = loadParameters(resume?.weights ?? weights);
-  const reference = loadParameters(weights, { trainable: false });
-  // Summed log-probabilities of the step's answers under the reference, by micro batch: computed off the tape.
-  let referenceSums: Float32Array[] = [];
-  try {
-    yield* runSteps({
-      trainable,
-      optimization,
-      control,
-      ...(resume && { resume }),
-      prepare: async (step) => {
-        referenceSums = [];
-        for (let micro = 0; micro < optimization.accumulation; micro += 1) {
-          const sums = tf.tidy(() => answerSums(lookup(reference), config, batch(step, micro)).sums);
-          referenceSums.push((await sums.data()) as Float32Array);
-          tf.dispose(sums);
-        }
-        return [];
-      },
-      microBatchLoss: (step, micro) =>
-        preferenceLoss(lookup(trainable), batch(step, micro), tf.tensor1d(referenceSums[micro]!), options),
-    });
-  } finally {
-    disposeParameters(trainable);
-    disposeParameters(reference);
-  }
+  yield* runSteps({
+    weights: resume?.weights ?? weights,
+    frozen: weights,
+    optimization,
+    control,
+    ...(resume && { resume }),
+    ...(execution && { execution }),
+    batch: (step, micro) =>
+      targetBatch(bothSides(drawBatch(pairs, order, { step, micro, ...optimization })), config.contextLength),
+    loss: (own, batch) => preferenceLoss(own, batch, options),
+  });
 }
 
 function preferenceLoss(
-  parameters: ParameterLookup,
-  pairs: readonly Preference[],
-  referenceSums: tf.Tensor1D,
+  { trained, frozen }: Weights,
+  batch: Tensors,
   { config, beta, nllWeight }: DpoOptions,
 ): LossAndMetrics {
-  const { sums, counts } = answerSums(parameters, config, pairs);
-  const policy = halves(sums);
-  const margins = dpoMargins(policy, halves(referenceSums), beta);
-  const nll = tf.neg(tf.div(tf.sum(policy.chosen), tf.sum(halves(counts).chosen))) as tf.Scalar;
+  const policy = halves(answerSums(trained, config, batch));
+  const margins = dpoMargins(policy, halves(answerSums(frozen, config, batch)), beta);
+  const counts = halves(tf.sum(batch.weights!, 1));
+  const nll = tf.neg(tf.div(tf.sum(policy.chosen), tf.sum(counts.chosen))) as tf.Scalar;
   const preference = dpoLoss(margins);
   return {
     loss: nllWeight === 0 ? preference : tf.add(preference, tf.mul(nll, nllWeight)),
@@ -103,15 +83,9 @@ function preferenceLoss(
   };
 }
 
-/** Log-probability and number of the answer's tokens, [2B] each: chosen answers first. */
-function answerSums(
-  parameters: ParameterLookup,
-  config: ModelConfig,
-  pairs: readonly Preference[],
-): { sums: tf.Tensor1D; counts: tf.Tensor1D } {
-  const batch = targetBatch(bothSides(pairs));
-  const logProbabilities = targetLogProbabilities(parameters, config, batch);
-  return { sums: tf.sum(tf.mul(logProbabilities, batch.weights), 1), counts: tf.sum(batch.weights, 1) };
+/** Log-probability of each answer, [2B]: chosen answers first. */
+function answerSums(parameters: ParameterLookup, config: ModelConfig, batch: Tensors): tf.Tensor1D {
+  return tf.sum(tf.mul(targetLogProbabilities(parameters, config, batch), batch.weights!), 1);
 }
 
 function halves(both: tf.Tensor1D): PairLogProbabilities {

@@ -1,4 +1,5 @@
-import { generate } from '../generate.ts';
+import type { Execution } from '@trainyard/tensor';
+import { openGenerator, type TextGenerator } from '../generate.ts';
 import type { ModelConfig } from '../model/model-config.ts';
 import type { Parameters } from '../model/parameters.ts';
 import { random } from '../random.ts';
@@ -42,12 +43,26 @@ export interface EvaluateAnswersOptions {
   seed: number;
   /** Sequences generated at a time. */
   batchSize?: number;
+  execution?: Execution;
 }
 
 /** Question answering, greedy and sampled. */
 export async function evaluateAnswers(options: EvaluateAnswersOptions): Promise<AnswerEvaluation> {
+  const writer = openGenerator(options.config, options.execution);
+  try {
+    writer.load(options.params);
+    return await evaluateWith(writer, options);
+  } finally {
+    writer.dispose();
+  }
+}
+
+async function evaluateWith(
+  writer: TextGenerator,
+  options: EvaluateAnswersOptions,
+): Promise<AnswerEvaluation> {
   const { questions, samplesPerQuestion, temperature } = options;
-  const greedy = await answer(options, questions, 0);
+  const greedy = await answer(writer, options, questions, 0);
   const passed = greedy.map(({ reward }) => Number(reward === 1));
   const accuracy = meanAndError(passed);
   const result = {
@@ -62,7 +77,7 @@ export async function evaluateAnswers(options: EvaluateAnswersOptions): Promise<
   const repeated = questions.flatMap((question) =>
     Array.from({ length: samplesPerQuestion }, () => question),
   );
-  const sampled = await answer(options, repeated, temperature);
+  const sampled = await answer(writer, options, repeated, temperature);
   const shares = questions.map((_, i) => {
     const own = sampled.slice(i * samplesPerQuestion, (i + 1) * samplesPerQuestion);
     return own.filter(({ reward }) => reward === 1).length / samplesPerQuestion;
@@ -72,6 +87,7 @@ export async function evaluateAnswers(options: EvaluateAnswersOptions): Promise<
 }
 
 async function answer(
+  writer: TextGenerator,
   { batchSize = 64, decode, grader, ...options }: EvaluateAnswersOptions,
   questions: readonly Question[],
   temperature: number,
@@ -79,9 +95,7 @@ async function answer(
   const answers: AnswerEvaluation['answers'] = [];
   for (let start = 0; start < questions.length; start += batchSize) {
     const batch = questions.slice(start, start + batchSize);
-    const completions = await generate({
-      params: options.params,
-      config: options.config,
+    const completions = await writer.generate({
       prompts: batch.map(({ tokens }) => tokens),
       maxNewTokens: options.maxNewTokens,
       stopTokens: options.stopTokens,

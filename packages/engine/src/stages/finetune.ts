@@ -1,18 +1,12 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { TrainyardError } from '@trainyard/contracts';
-import { type HostTensors, toHost } from '../host-tensor.ts';
+import type { Execution, Tensors } from '@trainyard/tensor';
+import type { HostTensors } from '../host-tensor.ts';
 import { crossEntropy } from '../model/cross-entropy.ts';
-import type { Dropout } from '../model/dropout.ts';
+import { dropoutSeed } from '../model/dropout.ts';
 import { forward, logits } from '../model/forward.ts';
 import type { ModelConfig } from '../model/model-config.ts';
-import {
-  checkParameters,
-  disposeParameters,
-  loadParameters,
-  lookup,
-  type ParameterLookup,
-  type Parameters,
-} from '../model/parameters.ts';
+import { checkParameters, type ParameterLookup } from '../model/parameters.ts';
 import {
   type ChatExample,
   chatBatch,
@@ -20,15 +14,23 @@ import {
   packExamples,
   validateChatExamples,
 } from './chat-batch.ts';
-import { dropoutOf } from './dropout-of.ts';
 import { drawBatch, epochOrder } from './epoch-order.ts';
-import { adaptedLookup, initAdapters, type LoraConfig, mergeAdapters, validateLora } from './lora.ts';
+import {
+  adaptedLookup,
+  adaptedNames,
+  initAdapters,
+  type LoraConfig,
+  mergeAdapters,
+  validateLora,
+} from './lora.ts';
 import {
   type Control,
   type Optimization,
   runSteps,
   type TrainingEvent,
   type TrainingState,
+  type TrainingTask,
+  type Weights,
 } from './training.ts';
 
 export interface FinetuneOptions {
@@ -41,6 +43,7 @@ export interface FinetuneOptions {
   lora?: LoraConfig;
   control: Control;
   resume?: TrainingState;
+  execution?: Execution;
 }
 
 /**
@@ -50,40 +53,43 @@ export interface FinetuneOptions {
  *   `incompatible_checkpoint` when the weights are not those of `config`.
  */
 export async function* finetune(options: FinetuneOptions): AsyncGenerator<TrainingEvent, void, void> {
-  const { weights, config, examples, optimization, control, resume } = options;
+  const { weights, config, examples, optimization, control, resume, execution } = options;
   checkParameters(weights, config);
   validateChatExamples(examples, config.contextLength);
   const rows = packExamples(examples, config.contextLength);
   const order = epochOrder(optimization.seed, rows.length);
-  const model = options.lora ? adaptedModel(options, options.lora) : fullModel(options);
   const batch = (step: number, micro: number) => drawBatch(rows, order, { step, micro, ...optimization });
-  try {
-    yield* runSteps({
-      trainable: model.trainable,
-      optimization,
-      control,
-      ...(resume && { resume }),
-      ...(model.snapshot && { snapshot: model.snapshot }),
-      microBatchLoss: (step, micro) =>
-        answerLoss(model.parameters, config, batch(step, micro), dropoutOf(optimization, step, micro)),
-      metrics: (step) => ({ tokens: countTargets(step, optimization.accumulation, batch) }),
-    });
-  } finally {
-    model.dispose();
-  }
+  const { dropout: rate = 0, seed } = optimization;
+  const model = options.lora ? adaptedModel(options, options.lora) : fullModel(options);
+  yield* runSteps({
+    ...model.task,
+    optimization,
+    control,
+    ...(resume && { resume }),
+    ...(execution && { execution }),
+    batch: (step, micro) => ({
+      ...chatBatch(batch(step, micro)),
+      dropout: dropoutSeed(seed, step, micro),
+    }),
+    loss: (own, inputs) => answerLoss(model.parameters(own), config, inputs, rate),
+    metrics: (step) => ({ tokens: countTargets(step, optimization.accumulation, batch) }),
+  });
 }
 
-/** Mean negative log-likelihood in nats of the answers' tokens in packed rows. Call inside tf.tidy. */
+/** Mean negative log-likelihood in nats of the answers' tokens in packed rows; `batch` as `chatBatch` lays it out. */
 export function answerLoss(
   parameters: ParameterLookup,
   config: ModelConfig,
-  rows: readonly PackedRow[],
-  dropout?: Dropout,
+  { inputs, positions, mask, targets, weights, dropout: seed }: Tensors,
+  rate = 0,
 ): tf.Scalar {
-  const { inputs, positions, mask, targets, weights } = chatBatch(rows);
-  const hidden = forward(parameters, config, inputs, { positions, mask, ...(dropout && { dropout }) });
+  const hidden = forward(parameters, config, inputs as tf.Tensor2D, {
+    positions: positions as tf.Tensor2D,
+    mask: mask as tf.Tensor4D,
+    dropout: { rate, seed: seed as tf.Tensor1D },
+  });
   const z = logits(parameters, config, tf.reshape(hidden, [-1, config.width]));
-  return crossEntropy(z, targets, weights);
+  return crossEntropy(z, targets as tf.Tensor1D, weights as tf.Tensor1D);
 }
 
 /** Tokens that a step learns from. */
@@ -100,32 +106,27 @@ function countTargets(
 }
 
 interface FinetunedModel {
-  parameters: ParameterLookup;
-  trainable: Parameters;
-  snapshot?: () => Promise<{ weights: HostTensors; optimizer: HostTensors }>;
-  dispose: () => void;
+  parameters: (weights: Weights) => ParameterLookup;
+  task: Pick<TrainingTask, 'weights' | 'frozen' | 'snapshot'>;
 }
 
 function fullModel({ weights, resume }: FinetuneOptions): FinetunedModel {
-  const trainable = loadParameters(resume?.weights ?? weights);
-  return { parameters: lookup(trainable), trainable, dispose: () => disposeParameters(trainable) };
+  return { parameters: ({ trained }) => trained, task: { weights: resume?.weights ?? weights } };
 }
 
 function adaptedModel({ weights, optimization, resume }: FinetuneOptions, lora: LoraConfig): FinetunedModel {
   validateLora(lora, weights);
   const fresh = initAdapters(weights, lora, optimization.seed);
-  const base = loadParameters(weights, { trainable: false });
-  const trainable = loadParameters(resume ? savedAdapters(fresh, resume) : fresh);
   return {
-    parameters: adaptedLookup(lookup(base), trainable, lora),
-    trainable,
-    snapshot: async () => {
-      const adapters = await toHost(trainable);
-      return { weights: await mergeAdapters(weights, adapters, lora), optimizer: adapters };
-    },
-    dispose: () => {
-      disposeParameters(base);
-      disposeParameters(trainable);
+    parameters: ({ trained, frozen }) =>
+      adaptedLookup(frozen, trained, adaptedNames(Object.keys(weights), lora), lora),
+    task: {
+      weights: resume ? savedAdapters(fresh, resume) : fresh,
+      frozen: weights,
+      snapshot: async (adapters) => ({
+        weights: await mergeAdapters(weights, adapters, lora),
+        optimizer: adapters,
+      }),
     },
   };
 }

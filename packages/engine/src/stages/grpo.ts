@@ -1,23 +1,24 @@
-import * as tf from '@tensorflow/tfjs-core';
 import { TrainyardError } from '@trainyard/contracts';
-import { type HostTensors, toHost } from '../host-tensor.ts';
+import type { Execution } from '@trainyard/tensor';
+import { openGenerator } from '../generate.ts';
+import type { HostTensors } from '../host-tensor.ts';
 import type { ModelConfig } from '../model/model-config.ts';
+import { checkParameters, disposeParameters } from '../model/parameters.ts';
 import {
-  checkParameters,
-  disposeParameters,
-  loadParameters,
-  lookup,
-  type Parameters,
-} from '../model/parameters.ts';
-import { completionLoss, microBatch, rolloutRows } from './completion-loss.ts';
-import { refuseDropout } from './dropout-of.ts';
+  completionFunctions,
+  completionLoss,
+  microBatch,
+  rolloutBatch,
+  rolloutRows,
+} from './completion-loss.ts';
 import { epochOrder } from './epoch-order.ts';
 import type { GrpoObjective } from './grpo-loss.ts';
+import { refuseDropout } from './refuse-dropout.ts';
 import { rolloutFromHost, rolloutToHost } from './rollout.ts';
 import { type Prompt, type RolloutSampling, sampleRollout } from './sample-rollout.ts';
 import {
   type Control,
-  type LossAndMetrics,
+  type Model,
   type Optimization,
   runSteps,
   type TrainingEvent,
@@ -41,6 +42,7 @@ export interface GrpoOptions extends RolloutSampling, GrpoObjective {
   samplesEvery?: number;
   control: Control;
   resume?: TrainingState;
+  execution?: Execution;
 }
 
 /**
@@ -54,51 +56,53 @@ export interface GrpoOptions extends RolloutSampling, GrpoObjective {
  */
 export async function* grpo(options: GrpoOptions): AsyncGenerator<TrainingEvent, void, void> {
   validateGrpo(options);
-  const { weights, config, optimization, updatesPerRollout, resume, control } = options;
-  const trainable = loadParameters(resume?.weights ?? weights);
-  const reference = loadParameters(weights, { trainable: false });
+  const { weights, config, optimization, updatesPerRollout, resume, control, execution } = options;
   const order = epochOrder(optimization.seed, options.prompts.length);
   const midRollout = (step: number) => step % updatesPerRollout !== 0;
+  const writer = openGenerator(config, execution);
   let rows = resume && midRollout(resume.step) ? rolloutFromHost(resume.optimizer) : [];
   let metrics: Record<string, number> = {};
 
   let step = resume?.step ?? 0;
 
-  async function rollOut(): Promise<TrainingEvent[]> {
+  async function rollOut(model: Model): Promise<TrainingEvent[]> {
     const rollout = step / updatesPerRollout;
     const prompts = drawPrompts(options, order, rollout);
     const stream = { seed: optimization.seed, rollout };
-    const sampled = await sampleRollout({ params: trainable, config }, prompts, options, stream);
+    const policy = model.weights();
+    writer.load(policy);
+    disposeParameters(policy);
+    const sampled = await sampleRollout(writer, prompts, options, stream);
     metrics = sampled.metrics;
-    rows = await rolloutRows(sampled.completions, lookup(trainable), lookup(reference), options);
+    rows = await rolloutRows(sampled.completions, model, options);
     const reported = rollout % (options.samplesEvery ?? 10) === 0;
     return reported ? [{ type: 'samples', step: step + 1, samples: sampled.samples }] : [];
   }
 
   try {
     yield* runSteps({
-      trainable,
+      weights: resume?.weights ?? weights,
+      frozen: weights,
       optimization,
       control,
       ...(resume && { resume }),
-      prepare: async (current) => {
+      ...(execution && { execution }),
+      prepare: async (current, model) => {
         step = current;
         metrics = {};
-        return midRollout(step) ? [] : rollOut();
+        return midRollout(step) ? [] : rollOut(model);
       },
-      microBatchLoss: (_, micro) => {
-        const own = microBatch(rows, micro, optimization.accumulation);
-        return own.length === 0 ? zeroLoss(trainable) : completionLoss(lookup(trainable), own, options);
-      },
+      batch: (_, micro) => rolloutBatch(microBatch(rows, micro, optimization.accumulation), options),
+      loss: ({ trained }, batch) => completionLoss(trained, batch, options),
+      functions: completionFunctions(options),
       metrics: () => metrics,
-      snapshot: async () => ({
-        weights: await toHost(trainable),
+      snapshot: async (trained) => ({
+        weights: trained,
         ...(midRollout(step + 1) && { optimizer: rolloutToHost(rows) }),
       }),
     });
   } finally {
-    disposeParameters(trainable);
-    disposeParameters(reference);
+    writer.dispose();
   }
 }
 
@@ -109,12 +113,6 @@ function drawPrompts(
 ): Prompt[] {
   const first = rollout * promptsPerStep;
   return Array.from({ length: promptsPerStep }, (_, i) => prompts[order(first + i)]!);
-}
-
-/** Nothing to learn: a loss of 0 whose gradient is 0 for every weight. */
-function zeroLoss(trainable: Parameters): LossAndMetrics {
-  const sums = Array.from(trainable.values(), (weight) => tf.sum(weight));
-  return { loss: tf.mul(tf.addN(sums) as tf.Scalar, 0), metrics: { kl: tf.scalar(0) } };
 }
 
 function validateGrpo(options: GrpoOptions): void {

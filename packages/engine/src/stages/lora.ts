@@ -1,12 +1,7 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { LORA_TARGETS, TrainyardError } from '@trainyard/contracts';
 import { fromHost, type HostTensors, toHost } from '../host-tensor.ts';
-import {
-  disposeParameters,
-  loadParameters,
-  type ParameterLookup,
-  type Parameters,
-} from '../model/parameters.ts';
+import { disposeParameters, loadParameters, lookup, type ParameterLookup } from '../model/parameters.ts';
 import { random } from '../random.ts';
 
 /** Low-rank adaptation: W + alpha / rank * B A for each targeted projection of every layer (Hu et al. 2021). */
@@ -67,20 +62,21 @@ export function initAdapters(weights: HostTensors, lora: LoraConfig, seed: numbe
   return adapters;
 }
 
-/** A parameter with its adapter added where it has one; call inside tf.tidy, since that makes a new tensor. */
+/** Parameters with the adapters added to those that are `adapted`; call inside tf.tidy, since that makes new tensors. */
 export function adaptedLookup(
   base: ParameterLookup,
-  adapters: Parameters,
+  adapters: ParameterLookup,
+  adapted: readonly string[],
   lora: LoraConfig,
 ): ParameterLookup {
   const scale = lora.alpha / lora.rank;
+  const names = new Set(adapted);
   return (name) => {
-    const names = adapterNames(name);
-    const [a, b] = [adapters.get(names.a), adapters.get(names.b)];
     const weight = base(name);
-    if (a === undefined || b === undefined) return weight;
+    if (!names.has(name)) return weight;
+    const { a, b } = adapterNames(name);
     // Scaling the small factor costs rank * in multiplications instead of out * in.
-    return tf.add(weight, tf.matMul(b as tf.Tensor2D, tf.mul(a, scale) as tf.Tensor2D));
+    return tf.add(weight, tf.matMul(adapters(b) as tf.Tensor2D, tf.mul(adapters(a), scale) as tf.Tensor2D));
   };
 }
 
@@ -91,9 +87,9 @@ export async function mergeAdapters(
   lora: LoraConfig,
 ): Promise<HostTensors> {
   const names = adaptedNames(Object.keys(weights), lora);
-  const loaded = loadParameters(adapters, { trainable: false });
+  const loaded = loadParameters(adapters);
   const merged = tf.tidy(() => {
-    const adapted = adaptedLookup((name) => fromHost(weights[name]!), loaded, lora);
+    const adapted = adaptedLookup((name) => fromHost(weights[name]!), lookup(loaded), names, lora);
     return names.map((name) => adapted(name));
   });
   const host = await toHost(new Map(names.map((name, i) => [name, merged[i]!])));

@@ -1,4 +1,5 @@
 import type { Tokenizer } from '@trainyard/tokenizer';
+import { shuffle } from '../random.ts';
 
 export type Objective = 'next_word' | 'masked' | 'fill_in_the_middle';
 
@@ -30,7 +31,8 @@ export function nextWord(windows: Int32Array, length: number): ObjectiveBatch {
 /**
  * Predicts a share `rate` of the tokens from both sides: 80 % of them are hidden behind the mask token, 10 % replaced
  * by a random one, 10 % left (Devlin et al. 2019, BERT, section 3.1). Special tokens are neither chosen nor drawn.
- * At least one token is chosen unless all are special. windows [rows * (length + 1)]; each window's last is unused.
+ * Always the same number of tokens for a window's size, at least one, but for windows with too few that are not
+ * special. windows [rows * (length + 1)]; each window's last is unused.
  */
 export function masked(
   windows: Int32Array,
@@ -42,9 +44,8 @@ export function masked(
   const specials = new Set<number>(Object.values(special));
   const { inputs } = nextWord(windows, length);
   const ordinary = [...inputs.keys()].filter((i) => !specials.has(inputs[i]!));
-  const spare = Math.floor(uniform() * ordinary.length);
-  const drawn = ordinary.filter(() => uniform() < rate);
-  const places = Int32Array.from(drawn.length > 0 ? drawn : ordinary.slice(spare, spare + 1));
+  const count = Math.max(1, Math.round(rate * inputs.length));
+  const places = Int32Array.from(shuffle(ordinary, uniform).slice(0, count)).sort();
   const targets = places.map((place) => inputs[place]!);
   for (const place of places) {
     const kind = uniform();

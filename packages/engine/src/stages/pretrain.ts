@@ -1,18 +1,12 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { TrainyardError } from '@trainyard/contracts';
-import type { HostTensors } from '../host-tensor.ts';
+import type { Execution, Tensors } from '@trainyard/tensor';
+import { float32, type HostTensors, int32 } from '../host-tensor.ts';
 import { crossEntropy } from '../model/cross-entropy.ts';
-import type { Dropout } from '../model/dropout.ts';
+import { dropoutSeed } from '../model/dropout.ts';
 import { forward, logits } from '../model/forward.ts';
 import { type ModelConfig, validateModelConfig } from '../model/model-config.ts';
-import {
-  checkParameters,
-  disposeParameters,
-  initParameters,
-  loadParameters,
-  lookup,
-  type ParameterLookup,
-} from '../model/parameters.ts';
+import { checkParameters, initParameters, type ParameterLookup } from '../model/parameters.ts';
 import { random } from '../random.ts';
 import {
   fillInTheMiddle,
@@ -45,6 +39,7 @@ export interface PretrainOptions {
   initial?: HostTensors;
   control: Control;
   resume?: TrainingState;
+  execution?: Execution;
 }
 
 /**
@@ -53,29 +48,24 @@ export interface PretrainOptions {
  *   to start from are not the config's.
  */
 export async function* pretrain(options: PretrainOptions): AsyncGenerator<TrainingEvent, void, void> {
-  const { config, optimization, control, resume } = options;
+  const { config, optimization, control, resume, execution } = options;
   validate(options);
-  const initial = resume?.weights ?? options.initial ?? initParameters(config, optimization.seed);
-  checkParameters(initial, config);
-  const trainable = loadParameters(initial);
+  const weights = resume?.weights ?? options.initial ?? initParameters(config, optimization.seed);
+  checkParameters(weights, config);
   const { seed, dropout: rate = 0, batchSize, accumulation } = optimization;
-  try {
-    yield* runSteps({
-      trainable,
-      optimization,
-      control,
-      ...(resume && { resume }),
-      microBatchLoss: (step, micro) =>
-        objectiveLoss(lookup(trainable), config, batchAt(options, step, micro), {
-          rate,
-          seed,
-          pass: [step, micro],
-        }),
-      metrics: () => ({ tokens: batchSize * accumulation * config.contextLength }),
-    });
-  } finally {
-    disposeParameters(trainable);
-  }
+  yield* runSteps({
+    weights,
+    optimization,
+    control,
+    ...(resume && { resume }),
+    ...(execution && { execution }),
+    batch: (step, micro) => ({
+      ...toBatch(batchAt(options, step, micro), config),
+      dropout: dropoutSeed(seed, step, micro),
+    }),
+    loss: ({ trained }, batch) => objectiveLoss(trained, config, batch, rate),
+    metrics: () => ({ tokens: batchSize * accumulation * config.contextLength }),
+  });
 }
 
 function validate({ config, objective }: PretrainOptions): void {
@@ -103,17 +93,26 @@ function batchAt(options: PretrainOptions, step: number, micro: number): Objecti
   }
 }
 
+/** `tokens` int32 [B,T], `places` int32 [N] where not all are scored, `targets` int32 [N], `weights` [N]. */
+function toBatch({ inputs, places, targets }: ObjectiveBatch, { contextLength }: ModelConfig): HostTensors {
+  return {
+    tokens: int32(inputs, [inputs.length / contextLength, contextLength]),
+    ...(places && { places: int32(places) }),
+    targets: int32(targets),
+    weights: float32(new Float32Array(targets.length).fill(1)),
+  };
+}
+
 /** Mean negative log-likelihood in nats over the scored places. */
 function objectiveLoss(
   parameters: ParameterLookup,
   config: ModelConfig,
-  { inputs, places, targets }: ObjectiveBatch,
-  dropout: Dropout,
+  { tokens, places, targets, weights, dropout: seed }: Tensors,
+  rate: number,
 ): tf.Scalar {
-  const { contextLength, width } = config;
-  const tokens = tf.tensor2d(inputs, [inputs.length / contextLength, contextLength]);
-  const hidden = tf.reshape(forward(parameters, config, tokens, { dropout }), [inputs.length, width]);
-  const scored = places ? tf.gather(hidden, tf.tensor1d(places, 'int32')) : hidden;
-  const scores = logits(parameters, config, scored as tf.Tensor2D);
-  return crossEntropy(scores, tf.tensor1d(targets, 'int32'), tf.ones([targets.length]));
+  const dropout = { rate, seed: seed as tf.Tensor1D };
+  const hidden = forward(parameters, config, tokens as tf.Tensor2D, { dropout });
+  const rows = tf.reshape(hidden, [-1, config.width]) as tf.Tensor2D;
+  const scores = logits(parameters, config, places ? tf.gather(rows, places as tf.Tensor1D) : rows);
+  return crossEntropy(scores, targets as tf.Tensor1D, weights as tf.Tensor1D);
 }

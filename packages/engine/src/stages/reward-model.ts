@@ -1,21 +1,14 @@
 import * as tf from '@tensorflow/tfjs-core';
+import type { Execution, Tensors } from '@trainyard/tensor';
 import type { HostTensors } from '../host-tensor.ts';
-import type { Dropout } from '../model/dropout.ts';
+import { dropoutSeed } from '../model/dropout.ts';
 import type { ModelConfig } from '../model/model-config.ts';
-import {
-  checkParameters,
-  disposeParameters,
-  HEAD,
-  loadParameters,
-  lookup,
-  type ParameterLookup,
-} from '../model/parameters.ts';
+import { checkParameters, HEAD, type ParameterLookup } from '../model/parameters.ts';
 import { normal, random } from '../random.ts';
-import { dropoutOf } from './dropout-of.ts';
 import { drawBatch, epochOrder } from './epoch-order.ts';
 import { bothSides, type Preference, validatePreferences } from './preference.ts';
 import { bradleyTerryLoss } from './preference-loss.ts';
-import { SCORE_WEIGHT, score, sequenceScores, validateSequences } from './score.ts';
+import { SCORE_WEIGHT, score, sequenceBatch, sequenceScores, validateSequences } from './score.ts';
 import {
   type Control,
   type LossAndMetrics,
@@ -32,6 +25,7 @@ export interface RewardModelOptions {
   optimization: Optimization;
   control: Control;
   resume?: TrainingState;
+  execution?: Execution;
 }
 
 /**
@@ -43,43 +37,40 @@ export interface RewardModelOptions {
 export async function* trainRewardModel(
   options: RewardModelOptions,
 ): AsyncGenerator<TrainingEvent, void, void> {
-  const { weights, config, pairs, optimization, control, resume } = options;
+  const { weights, config, pairs, optimization, control, resume, execution } = options;
   checkParameters(weights, config);
   validatePreferences(pairs, config.contextLength);
   validateSequences(
     bothSides(pairs).map(({ tokens }) => tokens),
     config.contextLength,
   );
-  const trainable = loadParameters(resume?.weights ?? withHead(weights, config, optimization.seed));
   const order = epochOrder(optimization.seed, pairs.length);
-  const parameters = lookup(trainable);
-  try {
-    yield* runSteps({
-      trainable,
-      optimization,
-      control,
-      ...(resume && { resume }),
-      microBatchLoss: (step, micro) =>
-        pairLoss(
-          parameters,
-          config,
-          drawBatch(pairs, order, { step, micro, ...optimization }),
-          dropoutOf(optimization, step, micro),
-        ),
-    });
-  } finally {
-    disposeParameters(trainable);
-  }
+  const { dropout: rate = 0, seed } = optimization;
+  yield* runSteps({
+    weights: resume?.weights ?? withHead(weights, config, seed),
+    optimization,
+    control,
+    ...(resume && { resume }),
+    ...(execution && { execution }),
+    batch: (step, micro) => ({
+      ...sequenceBatch(
+        bothSides(drawBatch(pairs, order, { step, micro, ...optimization })).map(({ tokens }) => tokens),
+        config.contextLength,
+      ),
+      dropout: dropoutSeed(seed, step, micro),
+    }),
+    loss: ({ trained }, batch) => pairLoss(trained, config, batch, rate),
+  });
 }
 
 function pairLoss(
   parameters: ParameterLookup,
   config: ModelConfig,
-  pairs: readonly Preference[],
-  dropout: Dropout,
+  batch: Tensors,
+  rate: number,
 ): LossAndMetrics {
-  const sequences = bothSides(pairs).map(({ tokens }) => tokens);
-  const [chosen, rejected] = tf.split<tf.Tensor1D>(sequenceScores(parameters, config, sequences, dropout), 2);
+  const dropout = { rate, seed: batch.dropout as tf.Tensor1D };
+  const [chosen, rejected] = tf.split<tf.Tensor1D>(sequenceScores(parameters, config, batch, dropout), 2);
   return {
     loss: bradleyTerryLoss(chosen!, rejected!),
     metrics: {

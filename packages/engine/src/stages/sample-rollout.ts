@@ -1,6 +1,4 @@
-import { type Completion, generate } from '../generate.ts';
-import type { ModelConfig } from '../model/model-config.ts';
-import type { Parameters } from '../model/parameters.ts';
+import type { Completion, TextGenerator } from '../generate.ts';
 import { random } from '../random.ts';
 import { groupAdvantages } from './group-advantages.ts';
 import { type Judge, judgeRewards } from './judge.ts';
@@ -35,14 +33,13 @@ export interface RolloutSampling {
  * Answers of a group whose rewards are all the same are left out: they hold no preference.
  */
 export async function sampleRollout(
-  model: { params: Parameters; config: ModelConfig },
+  writer: TextGenerator,
   prompts: readonly Prompt[],
   sampling: RolloutSampling,
   stream: { seed: number; rollout: number },
 ): Promise<{ completions: JudgedCompletion[]; metrics: Record<string, number>; samples: Sample[] }> {
   const { groupSize, temperature, maxNewTokens, stopTokens, decode, judge } = sampling;
-  const answers = await generate({
-    ...model,
+  const answers = await writer.generate({
     prompts: prompts.flatMap(({ tokens }) => Array.from({ length: groupSize }, () => tokens)),
     maxNewTokens,
     temperature,

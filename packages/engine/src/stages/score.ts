@@ -1,41 +1,50 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { TrainyardError } from '@trainyard/contracts';
+import type { Tensors } from '@trainyard/tensor';
+import { float32, type HostTensor, int32 } from '../host-tensor.ts';
 import type { Dropout } from '../model/dropout.ts';
 import { forward } from '../model/forward.ts';
 import type { ModelConfig } from '../model/model-config.ts';
-import { lookup, type ParameterLookup, type Parameters } from '../model/parameters.ts';
+import { openModel } from '../model/open-model.ts';
+import type { ParameterLookup, Parameters } from '../model/parameters.ts';
 import type { Judge } from './judge.ts';
+import { paddedLength } from './padded-length.ts';
 
 /** The reward head [1, width], on the hidden state of a sequence's last token. */
 export const SCORE_WEIGHT = 'score.weight';
 
-/**
- * Scores [B] of right-padded sequences; differentiable. Under causal attention no padding is seen by a last token.
- * @param sequences each of 1 to contextLength tokens.
- */
+/** `tokens` int32 [B,T] right-padded; `last` [B,1,T] one-hot: a gather whose gradient is a plain product. */
+export function sequenceBatch(
+  sequences: readonly Int32Array[],
+  contextLength: number,
+  rows = sequences.length,
+): Record<'tokens' | 'last', HostTensor> {
+  const length = paddedLength(Math.max(...sequences.map((sequence) => sequence.length)), contextLength);
+  const tokens = new Int32Array(rows * length);
+  const last = new Float32Array(rows * length);
+  for (const [i, sequence] of sequences.entries()) {
+    tokens.set(sequence, i * length);
+    last[i * length + sequence.length - 1] = 1;
+  }
+  return { tokens: int32(tokens, [rows, length]), last: float32(last, [rows, 1, length]) };
+}
+
+/** Scores [B] of a `sequenceBatch`; differentiable. Under causal attention no padding is seen by a last token. */
 export function sequenceScores(
   params: ParameterLookup,
   config: ModelConfig,
-  sequences: readonly Int32Array[],
+  { tokens, last }: Tensors,
   dropout?: Dropout,
 ): tf.Tensor1D {
-  const length = Math.max(...sequences.map((sequence) => sequence.length));
-  const inputs = new Int32Array(sequences.length * length);
-  const last = new Float32Array(sequences.length * length); // one-hot: a gather whose gradient is a plain product
-  for (const [i, sequence] of sequences.entries()) {
-    inputs.set(sequence, i * length);
-    last[i * length + sequence.length - 1] = 1;
-  }
-  const tokens = tf.tensor2d(inputs, [sequences.length, length], 'int32');
-  const hidden = forward(params, config, tokens, dropout && { dropout });
-  const ends = tf.matMul(tf.tensor3d(last, [sequences.length, 1, length]), hidden); // [B,1,d]
+  const hidden = forward(params, config, tokens as tf.Tensor2D, dropout && { dropout });
+  const ends = tf.matMul(last as tf.Tensor3D, hidden); // [B,1,d]
   const scores = tf.matMul(
     tf.reshape(ends, [-1, config.width]),
     params(SCORE_WEIGHT) as tf.Tensor2D,
     false,
     true,
   );
-  return tf.reshape(scores, [sequences.length]);
+  return tf.reshape(scores, [tokens!.shape[0]!]);
 }
 
 /**
@@ -58,11 +67,16 @@ export async function score(options: {
   }
   validateSequences(sequences, config.contextLength);
   const scores = new Float32Array(sequences.length);
-  for (let start = 0; start < sequences.length; start += batchSize) {
-    const batch = sequences.slice(start, start + batchSize);
-    const result = tf.tidy(() => sequenceScores(lookup(params), config, batch));
-    scores.set(await result.data(), start);
-    result.dispose();
+  const rows = Math.min(batchSize, sequences.length);
+  const model = openModel(params, { scores: (weights, batch) => sequenceScores(weights, config, batch) });
+  try {
+    for (let start = 0; start < sequences.length; start += rows) {
+      const batch = sequences.slice(start, start + rows);
+      const values = await model.run('scores', sequenceBatch(batch, config.contextLength, rows));
+      scores.set(values.subarray(0, batch.length), start);
+    }
+  } finally {
+    model.dispose();
   }
   return scores;
 }

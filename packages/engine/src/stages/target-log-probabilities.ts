@@ -1,24 +1,28 @@
 import * as tf from '@tensorflow/tfjs-core';
+import type { Tensors } from '@trainyard/tensor';
+import { float32, type HostTensor, int32 } from '../host-tensor.ts';
 import { tokenLogProbabilities } from '../model/cross-entropy.ts';
 import { forward, logits } from '../model/forward.ts';
 import type { ModelConfig } from '../model/model-config.ts';
 import type { ParameterLookup } from '../model/parameters.ts';
 import { type ChatExample, packRow } from './chat-batch.ts';
+import { paddedLength } from './padded-length.ts';
 
-/** Examples one a row, padded on the right: causal attention keeps the padding out of sight. */
-export interface TargetBatch {
-  /** int32 [B,T] */
-  inputs: tf.Tensor2D;
-  /** int32 [B*T], the inputs shifted by one. */
-  targets: tf.Tensor1D;
-  /** [B,T], 1 where a target is to be learnt. */
-  weights: tf.Tensor2D;
-}
+/**
+ * Examples one a row, padded on the right: causal attention keeps the padding out of sight. `inputs` int32 [B,T],
+ * `targets` int32 [B*T] the inputs shifted by one, `weights` [B,T] 1 where a target is to be learnt.
+ */
+export type TargetBatch = Record<'inputs' | 'targets' | 'weights', HostTensor>;
 
-/** Call inside tf.tidy. */
-export function targetBatch(examples: readonly ChatExample[]): TargetBatch {
-  const length = Math.max(...examples.map(({ tokens }) => tokens.length - 1));
-  const size = examples.length * length;
+/** `rows` examples' worth, the missing ones being padding. */
+export function targetBatch(
+  examples: readonly ChatExample[],
+  contextLength: number,
+  rows = examples.length,
+): TargetBatch {
+  const longest = Math.max(1, ...examples.map(({ tokens }) => tokens.length - 1));
+  const length = paddedLength(longest, contextLength);
+  const size = rows * length;
   const [inputs, targets, weights] = [new Int32Array(size), new Int32Array(size), new Float32Array(size)];
   for (const [i, example] of examples.entries()) {
     const row = packRow([example], length);
@@ -27,9 +31,9 @@ export function targetBatch(examples: readonly ChatExample[]): TargetBatch {
     weights.set(row.weights, i * length);
   }
   return {
-    inputs: tf.tensor2d(inputs, [examples.length, length], 'int32'),
-    targets: tf.tensor1d(targets, 'int32'),
-    weights: tf.tensor2d(weights, [examples.length, length]),
+    inputs: int32(inputs, [rows, length]),
+    targets: int32(targets),
+    weights: float32(weights, [rows, length]),
   };
 }
 
@@ -37,11 +41,11 @@ export function targetBatch(examples: readonly ChatExample[]): TargetBatch {
 export function targetLogProbabilities(
   params: ParameterLookup,
   config: ModelConfig,
-  { inputs, targets }: TargetBatch,
+  { inputs, targets }: Tensors,
   temperature = 1,
 ): tf.Tensor2D {
-  const hidden = forward(params, config, inputs);
+  const hidden = forward(params, config, inputs as tf.Tensor2D);
   const z = logits(params, config, tf.reshape(hidden, [-1, config.width]));
   const scaled = temperature === 1 ? z : tf.div<tf.Tensor2D>(z, temperature);
-  return tf.reshape(tokenLogProbabilities(scaled, targets), inputs.shape);
+  return tf.reshape(tokenLogProbabilities(scaled, targets as tf.Tensor1D), inputs!.shape as [number, number]);
 }

@@ -1,15 +1,16 @@
 import { setImmediate } from 'node:timers/promises';
 import * as tf from '@tensorflow/tfjs-core';
 import { TrainyardError } from '@trainyard/contracts';
-import { type HostTensors, toHost } from '../host-tensor.ts';
-import type { Parameters } from '../model/parameters.ts';
+import { createProgram, type Execution, type StepFunction, type Tensors } from '@trainyard/tensor';
+import { float32, type HostTensors, toHost, upload } from '../host-tensor.ts';
+import { lookup, type ParameterLookup, type Parameters } from '../model/parameters.ts';
 import {
-  type AdamWState,
-  adamwFromHost,
-  adamwToHost,
-  adamwUpdate,
-  disposeAdamW,
-  initAdamW,
+  type AdamWOptions,
+  adamw,
+  adamwInputs,
+  adamwMoments,
+  firstMoment,
+  secondMoment,
 } from '../optim/adamw.ts';
 import { learningRate, type Schedule } from '../optim/schedule.ts';
 
@@ -36,16 +37,12 @@ export type TrainingEvent =
 /** Asked after every optimizer step, with the number of steps done. */
 export type Control = (step: number) => 'continue' | 'checkpoint' | 'checkpoint_and_stop';
 
-export interface Optimization extends Schedule {
+export interface Optimization extends Schedule, AdamWOptions {
   steps: number;
   /** Sequences in a micro batch. */
   batchSize: number;
   /** Micro batches in an optimizer step; their losses are averaged. */
   accumulation: number;
-  weightDecay: number;
-  beta1: number;
-  beta2: number;
-  gradientClip: number;
   /** Residual dropout's rate. */
   dropout?: number;
   seed: number;
@@ -57,23 +54,48 @@ export interface LossAndMetrics {
   metrics: Record<string, tf.Scalar>;
 }
 
-export interface TrainingTask {
-  /** The weights to train; the stage loads them (from `resume` where given) and disposes of them. */
-  trainable: Parameters;
-  optimization: Optimization;
-  /** Runs under the gradient tape: tensors it makes are disposed of. `step` counts from 0. */
-  microBatchLoss: (step: number, micro: number) => tf.Scalar | LossAndMetrics;
-  control: Control;
-  resume?: TrainingState;
-  /** Runs before the losses of a step, outside the tape: sampling, judging. Its events are passed on. */
-  prepare?: (step: number) => Promise<TrainingEvent[]>;
-  /** Host numbers for the metrics of a step. */
-  metrics?: (step: number) => Record<string, number>;
-  /** What a checkpoint holds: `weights` is the trainable ones unless given; `optimizer` is added to the moments. */
-  snapshot?: () => Promise<{ weights: HostTensors; optimizer?: HostTensors }>;
+/** The weights that a function of a stage sees. */
+export interface Weights {
+  trained: ParameterLookup;
+  frozen: ParameterLookup;
 }
 
-const EPSILON = 1e-8; // AdamW's
+/** A function of weights and inputs alone, made of TensorFlow.js operations: it is compiled where that is possible. */
+type ModelFunction<Result> = (weights: Weights, inputs: Tensors) => Result;
+
+/** What a stage may do with the weights between steps. */
+export interface Model {
+  /** Runs one of the stage's functions; the caller disposes of what it gives. */
+  run(name: string, inputs: HostTensors): Tensors;
+  /** The trained weights as they are now; the caller disposes of them. */
+  weights(): Parameters;
+}
+
+export interface TrainingTask {
+  /** The weights to train; the stage takes them from `resume` where that is given. */
+  weights: HostTensors;
+  /** Weights that stay as they are. */
+  frozen?: HostTensors;
+  optimization: Optimization;
+  /** What one micro batch learns from, a pure function of its place; best always of the same shapes. */
+  batch: (step: number, micro: number) => HostTensors;
+  /** Differentiated in the trained weights. */
+  loss: ModelFunction<tf.Scalar | LossAndMetrics>;
+  /** Further functions, for `prepare`. */
+  functions?: Record<string, ModelFunction<Tensors>>;
+  control: Control;
+  resume?: TrainingState;
+  /** Runs before a step: sampling, judging. Its events are passed on. */
+  prepare?: (step: number, model: Model) => Promise<TrainingEvent[]>;
+  /** Host numbers for the metrics of a step. */
+  metrics?: (step: number) => Record<string, number>;
+  /** What a checkpoint holds: the trained weights unless given; `optimizer` is added to the moments. */
+  snapshot?: (trained: HostTensors) => Promise<{ weights: HostTensors; optimizer?: HostTensors }>;
+  execution?: Execution;
+}
+
+const frozenName = (name: string): string => `frozen.${name}`;
+const sumName = (name: string): string => `sum.${name}`;
 
 /**
  * The loop that all stages share: for each step sum the gradients of the micro batches, clip, update, report, ask.
@@ -81,102 +103,177 @@ const EPSILON = 1e-8; // AdamW's
  * @throws TrainyardError internal when the loss is not finite, before any checkpoint of that step.
  */
 export async function* runSteps(task: TrainingTask): AsyncGenerator<TrainingEvent, void, void> {
-  const { trainable, optimization, resume, control } = task;
+  const { optimization, resume, control } = task;
   const total = optimization.steps;
-  const adamw = resume
-    ? adamwFromHost(trainable, resume.optimizer, resume.counters.adamw_step ?? resume.step)
-    : initAdamW(trainable);
+  const trainer = new Trainer(task);
   try {
     for (let step = resume?.step ?? 0; step < total; step++) {
-      if (task.prepare) yield* await task.prepare(step);
-      const values = { ...(await runStep(task, adamw, step)), ...task.metrics?.(step) };
+      if (task.prepare) yield* await task.prepare(step, trainer);
+      const values = { ...(await trainer.step(step)), ...task.metrics?.(step) };
       const done = step + 1;
       yield { type: 'metrics', step: done, totalSteps: total, values };
       const decision = control(done);
       const final = done === total;
       if (final || decision !== 'continue')
-        yield { type: 'checkpoint', step: done, state: await snapshot(task, adamw, done), final };
+        yield { type: 'checkpoint', step: done, state: await trainer.snapshot(done), final };
       if (decision === 'checkpoint_and_stop') return;
       await setImmediate(); // lets signals and messages through: no await above needs to leave the microtask queue
     }
   } finally {
-    disposeAdamW(adamw);
+    trainer.dispose();
   }
 }
 
-async function runStep(task: TrainingTask, adamw: AdamWState, step: number): Promise<Record<string, number>> {
-  const { accumulation } = task.optimization;
-  const rate = learningRate(task.optimization, step, task.optimization.steps);
-  let names: string[] = [];
-  const packed = tf.tidy(() => {
-    const { gradients, sums } = accumulate(task, step);
-    const options = { ...task.optimization, learningRate: rate, epsilon: EPSILON };
-    const norm = adamwUpdate(task.trainable, gradients, adamw, options);
-    names = Object.keys(sums);
-    return tf.stack([...Object.values(sums), norm]); // one transfer to the host a step
-  });
-  const numbers = await packed.data();
-  packed.dispose();
-  const means = Object.fromEntries(names.map((name, i) => [name, numbers[i]! / accumulation]));
-  const values = { ...means, gradient_norm: numbers[names.length]!, learning_rate: rate };
-  if (!Number.isFinite(means.loss) || !Number.isFinite(values.gradient_norm))
-    throw new TrainyardError(
-      'internal',
-      `The loss is not finite at step ${step + 1}; use a lower learning rate or a lower gradient clip.`,
+/** The weights, the optimizer's moments and the functions on them, as one program. */
+class Trainer implements Model {
+  readonly #task: TrainingTask;
+  readonly #names: string[];
+  readonly #program;
+  /** Names of the loss and the metrics, in the order in which a step packs them. */
+  #packed: string[] = [];
+  #updates: number;
+
+  constructor(task: TrainingTask) {
+    const { weights, frozen = {}, resume, functions = {}, execution, optimization } = task;
+    this.#task = task;
+    // By name, wherever they come from: sums over all parameters must round alike in a run that was resumed.
+    this.#names = Object.keys(weights).sort();
+    this.#updates = resume ? (resume.counters.adamw_step ?? resume.step) : 0;
+    const others = Object.entries(functions).map(([name, compute]): [string, StepFunction] => [
+      name,
+      (state, inputs) => ({ outputs: compute(this.#weights(state), inputs) }),
+    ]);
+    const accumulating = optimization.accumulation > 1;
+    const state = {
+      ...weights,
+      ...adamwMoments(weights, resume?.optimizer),
+      ...Object.fromEntries(Object.entries(frozen).map(([name, value]) => [frozenName(name), value])),
+      ...(accumulating &&
+        Object.fromEntries(Object.entries(weights).map(([name, value]) => [sumName(name), zeros(value)]))),
+    };
+    this.#program = createProgram<string>(
+      {
+        ...Object.fromEntries(others),
+        ...(accumulating ? { accumulate: this.#accumulate, update: this.#update } : { step: this.#step }),
+      },
+      upload(state),
+      execution,
     );
-  return values;
-}
-
-/** Mean gradients, and sums of the metrics, over the micro batches of a step. Call inside tidy. */
-function accumulate(
-  task: TrainingTask,
-  step: number,
-): { gradients: Map<string, tf.Tensor>; sums: Record<string, tf.Tensor> } {
-  const variables = [...task.trainable.values()];
-  const { accumulation } = task.optimization;
-  const add = (a: tf.Tensor | undefined, b: tf.Tensor): tf.Tensor => {
-    if (!a) return b;
-    const sum = tf.add(a, b);
-    tf.dispose([a, b]);
-    return sum;
-  };
-  const share = tf.scalar(1 / accumulation);
-  const sums: Record<string, tf.Tensor> = {};
-  let total: tf.Tensor[] = [];
-  for (let micro = 0; micro < accumulation; micro++) {
-    const { gradients, metrics } = lossAndGradients(variables, share, () => task.microBatchLoss(step, micro));
-    total = gradients.map((gradient, i) => add(total[i], gradient));
-    for (const [name, value] of Object.entries(metrics)) sums[name] = add(sums[name], value);
   }
-  return { gradients: new Map([...task.trainable.keys()].map((name, i) => [name, total[i]!])), sums };
-}
 
-/** `share` is the gradient of the step's loss with respect to this micro batch's. */
-function lossAndGradients(
-  variables: tf.Variable[],
-  share: tf.Scalar,
-  microBatchLoss: () => tf.Scalar | LossAndMetrics,
-): { gradients: tf.Tensor[]; metrics: Record<string, tf.Tensor> } {
-  const kept: Record<string, tf.Tensor> = {};
-  const { value, grads } = tf.valueAndGrads(() => {
-    const result = microBatchLoss();
-    if (result instanceof tf.Tensor) return result;
-    for (const [name, metric] of Object.entries(result.metrics)) kept[name] = tf.keep(tf.clone(metric));
-    return result.loss;
-  })(variables, share);
-  const metrics = Object.fromEntries(Object.entries(kept).map(([name, metric]) => [name, tf.clone(metric)]));
-  tf.dispose(kept);
-  return { gradients: grads, metrics: { loss: value, ...metrics } };
-}
+  run(name: string, inputs: HostTensors): Tensors {
+    const fed = upload(inputs);
+    const outputs = this.#program.run(name, fed);
+    tf.dispose(fed);
+    return outputs;
+  }
 
-async function snapshot(task: TrainingTask, adamw: AdamWState, step: number): Promise<TrainingState> {
-  const { weights, optimizer } = task.snapshot
-    ? await task.snapshot()
-    : { weights: await toHost(task.trainable), optimizer: {} };
-  return {
-    step,
-    weights,
-    optimizer: { ...(await adamwToHost(adamw)), ...optimizer },
-    counters: { adamw_step: adamw.step },
+  weights(): Parameters {
+    return new Map(Object.entries(this.#program.read(this.#names)));
+  }
+
+  /** One optimizer step; the values of its metrics. */
+  async step(step: number): Promise<Record<string, number>> {
+    const { optimization, batch } = this.#task;
+    const { accumulation } = optimization;
+    const rate = learningRate(optimization, step, optimization.steps);
+    this.#updates += 1;
+    const scalars = adamwInputs(optimization, rate, this.#updates);
+    const sums: number[] = [];
+    const add = async (values: tf.Tensor): Promise<void> => {
+      for (const [i, value] of (await values.data()).entries()) sums[i] = (sums[i] ?? 0) + value;
+      values.dispose();
+    };
+    let norm: number;
+    if (accumulation === 1) {
+      await add(this.run('step', { ...batch(step, 0), ...scalars }).values!);
+      norm = sums.pop()!;
+    } else {
+      for (let micro = 0; micro < accumulation; micro++)
+        await add(this.run('accumulate', batch(step, micro)).values!);
+      const updated = this.run('update', scalars).norm!;
+      norm = (await updated.data())[0]!;
+      updated.dispose();
+    }
+    const means = Object.fromEntries(this.#packed.map((name, i) => [name, sums[i]! / accumulation]));
+    const values = { ...means, gradient_norm: norm, learning_rate: rate };
+    if (!Number.isFinite(means.loss) || !Number.isFinite(norm))
+      throw new TrainyardError(
+        'internal',
+        `The loss is not finite at step ${step + 1}; use a lower learning rate or a lower gradient clip.`,
+      );
+    return values;
+  }
+
+  async snapshot(step: number): Promise<TrainingState> {
+    const tensors = this.#program.read(this.#names.flatMap((name) => [name, firstMoment(name), secondMoment(name)]));
+    const host = await toHost(new Map(Object.entries(tensors)));
+    tf.dispose(tensors);
+    const trained = Object.fromEntries(this.#names.map((name) => [name, host[name]!]));
+    for (const name of this.#names) delete host[name];
+    const { weights, optimizer } = this.#task.snapshot
+      ? await this.#task.snapshot(trained)
+      : { weights: trained, optimizer: {} };
+    return {
+      step,
+      weights,
+      optimizer: { ...host, ...optimizer },
+      counters: { adamw_step: this.#updates },
+    };
+  }
+
+  dispose(): void {
+    this.#program.dispose();
+  }
+
+  readonly #step: StepFunction = (state, inputs) => {
+    const { gradients, values } = this.#gradients(state, inputs);
+    const updated = adamw(state, gradients, inputs, this.#task.optimization);
+    return { outputs: { values: tf.stack([...values, updated.norm]) }, state: updated.state };
   };
+
+  readonly #accumulate: StepFunction = (state, inputs) => {
+    const { gradients, values } = this.#gradients(state, inputs);
+    const sums = [...gradients].map(([name, gradient]) => [
+      sumName(name),
+      tf.add(state[sumName(name)]!, gradient),
+    ]);
+    return { outputs: { values: tf.stack(values) }, state: Object.fromEntries(sums) };
+  };
+
+  readonly #update: StepFunction = (state, inputs) => {
+    const gradients = new Map(this.#names.map((name) => [name, state[sumName(name)]!]));
+    const { state: changed, norm } = adamw(state, gradients, inputs, this.#task.optimization);
+    const cleared = this.#names.map((name) => [sumName(name), tf.zerosLike(state[sumName(name)]!)]);
+    return { outputs: { norm }, state: { ...changed, ...Object.fromEntries(cleared) } };
+  };
+
+  /** Gradients of this micro batch's share of the step's loss; the loss and the metrics as they are. */
+  #gradients(state: Tensors, inputs: Tensors): { gradients: Map<string, tf.Tensor>; values: tf.Tensor[] } {
+    const kept: Record<string, tf.Tensor> = {};
+    const { value, grads } = tf.valueAndGrads((...trained: tf.Tensor[]) => {
+      const own = Object.fromEntries(this.#names.map((name, i) => [name, trained[i]!]));
+      const result = this.#task.loss(this.#weights({ ...state, ...own }), inputs);
+      if (result instanceof tf.Tensor) return result;
+      for (const [name, metric] of Object.entries(result.metrics)) kept[name] = tf.keep(tf.clone(metric));
+      return result.loss;
+    })(
+      this.#names.map((name) => state[name]!),
+      tf.scalar(1 / this.#task.optimization.accumulation),
+    );
+    const metrics = Object.values(kept).map((metric) => tf.clone(metric));
+    tf.dispose(kept);
+    this.#packed = ['loss', ...Object.keys(kept)];
+    return {
+      gradients: new Map(this.#names.map((name, i) => [name, grads[i]!])),
+      values: [value, ...metrics],
+    };
+  }
+
+  #weights(state: Tensors): Weights {
+    const all = lookup(new Map(Object.entries(state)));
+    return { trained: all, frozen: (name) => all(frozenName(name)) };
+  }
 }
+
+const zeros = ({ data, shape }: HostTensors[string]) => float32(new Float32Array(data.length), shape);

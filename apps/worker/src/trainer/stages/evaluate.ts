@@ -37,7 +37,7 @@ const TASKS: Record<EvalConfig['task'], Task> = {
 export async function evaluate(context: TrainerContext<'eval'>): Promise<Ending> {
   const tokenizer = await loadTokenizer(context);
   const { weights, config } = await loadBase(context);
-  const params = loadParameters(weights, { trainable: false });
+  const params = loadParameters(weights);
   try {
     const result = await TASKS[context.config.task](context, { tokenizer, params, config });
     return { kind: 'done', result: { task: context.config.task, split: context.config.split, ...result } };

@@ -101,7 +101,7 @@ async function openJudge(
   if (config.grpo.judge === 'grader' || !rewardModel)
     return { judge: graderJudge(config.grpo.grader), dispose: () => {} };
   const { weights, config: model } = await loadModel(blobs, rewardModel.manifestSha256);
-  const params = loadParameters(weights, { trainable: false });
+  const params = loadParameters(weights);
   const layOut = (prompt: string, completion: string) =>
     renderChat(tokenizer, [
       { role: 'user', content: prompt },

@@ -1,11 +1,5 @@
 import { TrainyardError } from '@trainyard/contracts';
-import type { Dropout } from '../model/dropout.ts';
 import type { Optimization } from './training.ts';
-
-/** The dropout of one micro-batch. */
-export function dropoutOf({ dropout: rate = 0, seed }: Optimization, step: number, micro: number): Dropout {
-  return { rate, seed, pass: [step, micro] };
-}
 
 /** Throws invalid_config: stages that compare likelihoods of two models cannot have one of them at random. */
 export function refuseDropout({ dropout = 0 }: Optimization): void {

@@ -1,0 +1,129 @@
+import * as tf from '@tensorflow/tfjs-core';
+import type { Output } from './graph-builder.ts';
+import { emit, type Kernel } from './graph-kernel.ts';
+
+/** Elementwise, one input. */
+const unary =
+  (op: string): Kernel =>
+  ({ graph, list: [x] }) =>
+    emit(graph, op, {
+      inputs: [x!],
+      shape: x!.shape,
+      dtype: x!.dtype,
+      attributes: { T: { type: x!.dtype } },
+    });
+
+/** Elementwise, two inputs that broadcast. */
+const binary =
+  (op: string, result?: tf.DataType): Kernel =>
+  ({ graph, inputs: { a, b } }) =>
+    emit(graph, op, {
+      inputs: [a!, b!],
+      shape: tf.broadcast_util.assertAndGetBroadcastShape(a!.shape, b!.shape),
+      dtype: result ?? a!.dtype,
+      attributes: a!.dtype === 'bool' && result === 'bool' ? {} : { T: { type: a!.dtype } },
+    });
+
+const reduction =
+  (op: string, axisName = 'axis'): Kernel =>
+  ({ graph, inputs: { x }, attrs }) => {
+    const axes = tf.util.parseAxisParam(attrs[axisName] as number[], x!.shape);
+    const keepDims = attrs.keepDims === true;
+    const [kept, reduced] = tf.backend_util.computeOutAndReduceShapes(x!.shape, axes);
+    const ones = reduced.map(() => 1);
+    return emit(graph, op, {
+      inputs: [x!, graph.graph.ints(axes)],
+      shape: keepDims ? tf.backend_util.combineLocations(kept, ones, axes) : kept,
+      dtype: x!.dtype,
+      attributes: { T: { type: x!.dtype }, Tidx: { type: 'int32' }, keep_dims: { bool: keepDims } },
+    });
+  };
+
+const matMul: Kernel = ({ graph, inputs: { a, b }, attrs }) => {
+  const [transposeA, transposeB] = [attrs.transposeA === true, attrs.transposeB === true];
+  const rank = a!.shape.length;
+  const [rows, columns] = [
+    a!.shape[transposeA ? rank - 1 : rank - 2]!,
+    b!.shape[b!.shape.length - (transposeB ? 2 : 1)]!,
+  ];
+  const batch = tf.broadcast_util.assertAndGetBroadcastShape(a!.shape.slice(0, -2), b!.shape.slice(0, -2));
+  const T = { type: a!.dtype };
+  const flat = rank === 2 && b!.shape.length === 2;
+  return emit(graph, flat ? 'MatMul' : 'BatchMatMulV2', {
+    inputs: [a!, b!],
+    shape: [...batch, rows, columns],
+    dtype: a!.dtype,
+    attributes: flat
+      ? { T, transpose_a: { bool: transposeA }, transpose_b: { bool: transposeB } }
+      : { T, adj_x: { bool: transposeA }, adj_y: { bool: transposeB } },
+  });
+};
+
+/** What computes: TensorFlow's op for each kernel of TensorFlow.js. */
+export const ARITHMETIC_KERNELS: Record<string, Kernel> = {
+  [tf.Add]: binary('AddV2'),
+  [tf.Sub]: binary('Sub'),
+  [tf.Multiply]: binary('Mul'),
+  [tf.RealDiv]: binary('RealDiv'),
+  [tf.Maximum]: binary('Maximum'),
+  [tf.Minimum]: binary('Minimum'),
+  [tf.Greater]: binary('Greater', 'bool'),
+  [tf.GreaterEqual]: binary('GreaterEqual', 'bool'),
+  [tf.Less]: binary('Less', 'bool'),
+  [tf.LessEqual]: binary('LessEqual', 'bool'),
+  [tf.Equal]: binary('Equal', 'bool'),
+  [tf.LogicalAnd]: binary('LogicalAnd', 'bool'),
+  [tf.Sqrt]: unary('Sqrt'),
+  [tf.Rsqrt]: unary('Rsqrt'),
+  [tf.Square]: unary('Square'),
+  [tf.Exp]: unary('Exp'),
+  [tf.Log]: unary('Log'),
+  [tf.Neg]: unary('Neg'),
+  [tf.Sigmoid]: unary('Sigmoid'),
+  [tf.Softplus]: unary('Softplus'),
+  [tf.Softmax]: unary('Softmax'),
+  [tf.ZerosLike]: unary('ZerosLike'),
+  [tf.Sum]: reduction('Sum'),
+  [tf.Mean]: reduction('Mean'),
+  [tf.Max]: reduction('Max', 'reductionIndices'),
+  [tf.BatchMatMul]: matMul,
+  [tf.AddN]: ({ graph, list }) =>
+    emit(graph, 'AddN', {
+      inputs: list,
+      shape: list[0]!.shape,
+      dtype: list[0]!.dtype,
+      attributes: { N: { int: list.length }, T: { type: list[0]!.dtype } },
+    }),
+  [tf.Cast]: ({ graph, inputs: { x }, attrs }) => {
+    const dtype = attrs.dtype as tf.DataType;
+    return emit(graph, 'Cast', {
+      inputs: [x!],
+      shape: x!.shape,
+      dtype,
+      attributes: { SrcT: { type: x!.dtype }, DstT: { type: dtype } },
+    });
+  },
+  [tf.UnsortedSegmentSum]: ({ graph, inputs: { x, segmentIds }, attrs }) => {
+    const segments = attrs.numSegments as number;
+    return emit(graph, 'UnsortedSegmentSum', {
+      inputs: [x!, segmentIds!, graph.graph.int(segments)],
+      shape: [segments, ...x!.shape.slice(1)],
+      dtype: x!.dtype,
+      attributes: {
+        T: { type: x!.dtype },
+        Tindices: { type: 'int32' },
+        Tnumsegments: { type: 'int32' },
+      },
+    });
+  },
+  [tf.ClipByValue]: ({ graph, inputs: { x }, attrs }) => {
+    const scalar = (value: unknown): Output =>
+      graph.graph.constant(Float32Array.of(value as number), [], 'float32');
+    return emit(graph, 'ClipByValue', {
+      inputs: [x!, scalar(attrs.clipValueMin), scalar(attrs.clipValueMax)],
+      shape: x!.shape,
+      dtype: x!.dtype,
+      attributes: { T: { type: x!.dtype } },
+    });
+  },
+};

@@ -1,0 +1,112 @@
+import type * as tf from '@tensorflow/tfjs-core';
+import { TrainyardError } from '@trainyard/contracts';
+import { APPLY_ADAM, CROSS_ENTROPY, L2_LOSS, STATELESS_UNIFORM, UPDATE_SLOTS } from '../fused.ts';
+import type { GraphBackend } from './graph-backend.ts';
+import type { Output } from './graph-builder.ts';
+import { emit, type Kernel } from './graph-kernel.ts';
+
+const emitDecay = (graph: GraphBackend, weight: tf.TensorInfo, kept: tf.TensorInfo): tf.TensorInfo =>
+  emit(graph, 'Mul', {
+    inputs: [weight, kept],
+    shape: weight.shape,
+    dtype: weight.dtype,
+    attributes: { T: { type: weight.dtype } },
+  });
+
+/** Operations that TensorFlow has as one and TensorFlow.js does not have at all. */
+export const FUSED_KERNELS: Record<string, Kernel> = {
+  [CROSS_ENTROPY]: ({ graph, inputs: { logits, labels } }) => {
+    const { shape, dtype } = logits!;
+    const loss = emit(graph, CROSS_ENTROPY, {
+      inputs: [logits!, labels!],
+      shape: [shape[0]!],
+      dtype,
+      attributes: { T: { type: dtype }, Tlabels: { type: 'int32' } },
+    });
+    const node = graph.get(loss).output.slice(0, -2);
+    return [loss, graph.symbol(`${node}:1`, shape, dtype)];
+  },
+  [L2_LOSS]: ({ graph, inputs: { x } }) =>
+    emit(graph, L2_LOSS, { inputs: [x!], shape: [], dtype: x!.dtype, attributes: { T: { type: x!.dtype } } }),
+  [STATELESS_UNIFORM]: ({ graph, inputs: { seed }, attrs }) => {
+    const shape = attrs.shape as number[];
+    return emit(graph, STATELESS_UNIFORM, {
+      inputs: [graph.graph.ints(shape), seed!],
+      shape,
+      dtype: 'float32',
+      attributes: { T: { type: 'int32' }, Tseed: { type: 'int32' }, dtype: { type: 'float32' } },
+    });
+  },
+  [UPDATE_SLOTS]: ({ graph, inputs: { cache, value, slot } }) => {
+    const { variable } = graph.get(cache!);
+    if (!variable)
+      throw new TrainyardError('internal', 'A compiled step updates slots of what is not its state.');
+    const { dtype, shape } = cache!;
+    const row = (third: Output): Output =>
+      graph.graph.add('Pack', [zero, zero, third, zero], {
+        N: { int: 4 },
+        T: { type: 'int32' },
+        axis: { int: 0 },
+      });
+    const [zero, first] = [graph.graph.int(0), graph.get(slot!).output];
+    const last = graph.graph.add('AddV2', [first, graph.graph.int(value!.shape[2]!)], {
+      T: { type: 'int32' },
+    });
+    const all = { int: 0b1011 }; // every dimension but the slots from end to end
+    const none = { int: 0 };
+    const written = graph.graph.add(
+      'ResourceStridedSliceAssign',
+      [
+        variable.handle,
+        row(first),
+        row(last),
+        graph.graph.ints([1, 1, 1, 1]),
+        graph.get(value!).output,
+        `^${variable.read.slice(0, -2)}`,
+      ],
+      {
+        T: { type: dtype },
+        Index: { type: 'int32' },
+        begin_mask: all,
+        end_mask: all,
+        ellipsis_mask: none,
+        new_axis_mask: none,
+        shrink_axis_mask: none,
+      },
+    );
+    const read = graph.graph.add('ReadVariableOp', [variable.handle, `^${written.slice(0, -2)}`], {
+      dtype: { type: dtype },
+    });
+    return graph.symbol(read, shape, dtype, { variable, inPlace: true });
+  },
+  [APPLY_ADAM]: ({ graph, inputs, attrs }) => {
+    const { weight, m, v, gradient, rate, epsilon, kept } = inputs;
+    const variables = [weight, m, v].map((tensor) => {
+      const { variable } = graph.get(tensor!);
+      if (!variable)
+        throw new TrainyardError('internal', 'Adam in a compiled step updates what is not its state.');
+      return variable;
+    });
+    const number = (value: number) => graph.graph.constant(Float32Array.of(value), [], 'float32');
+    const of = (tensor: typeof rate) => graph.get(tensor!).output;
+    const zero = number(0); // powers of the betas: rate and epsilon hold the corrections already
+    const betas = [number(attrs.beta1 as number), number(attrs.beta2 as number)];
+    const reads = variables.map(({ read }) => `^${read.slice(0, -2)}`);
+    const handles = variables.map(({ handle }) => handle);
+    const float = { type: 'float32' } as const;
+    const decayed = kept
+      ? graph.graph.add('AssignVariableOp', [handles[0]!, of(emitDecay(graph, weight!, kept)), ...reads], {
+          dtype: float,
+        })
+      : undefined;
+    const after = decayed ? [`^${decayed.slice(0, -2)}`] : reads;
+    const done = graph.graph.add(
+      'ResourceApplyAdam',
+      [...handles, zero, zero, of(rate), ...betas, of(epsilon), of(gradient), ...after],
+      { T: float },
+    );
+    return [weight, m, v].map((tensor, i) =>
+      graph.symbol(done, tensor!.shape, tensor!.dtype, { variable: variables[i]!, inPlace: true }),
+    );
+  },
+};
