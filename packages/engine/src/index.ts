@@ -7,7 +7,7 @@ export {
 } from './generate.ts';
 export { fromHost, type HostTensor, type HostTensors, toHost } from './host-tensor.ts';
 export { crossEntropy, tokenLogProbabilities } from './model/cross-entropy.ts';
-export { type ForwardOptions, forward, logits } from './model/forward.ts';
+export { type ForwardOptions, forward, head, logits } from './model/forward.ts';
 export {
   flopsPerToken,
   type ModelConfig,

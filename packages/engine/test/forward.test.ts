@@ -7,10 +7,12 @@ import {
   type ForwardOptions,
   forward,
   type HostTensors,
+  head,
   loadParameters,
   logits,
   lookup,
   type ModelConfig,
+  tokenLogProbabilities,
 } from '../src/index.ts';
 import { doubles, referenceLogits, referenceLogProbability } from './reference-model.ts';
 import { randomTokens, strongWeights, tinyConfig } from './tiny-config.ts';
@@ -100,8 +102,10 @@ describe('gradient of the whole model', () => {
       const names = [...parameters.keys()];
       const { value, grads } = tf.valueAndGrads(() => {
         const hidden = forward(lookup(parameters), config, tf.tensor2d(tokens, [2, 4]));
-        const rows = logits(lookup(parameters), config, tf.reshape(hidden, [8, config.width]));
-        return crossEntropy(rows, tf.tensor1d(targets, 'int32'), tf.tensor1d(weights));
+        const rows = tf.reshape(hidden, [8, config.width]) as tf.Tensor2D;
+        const own = head(lookup(parameters), config);
+        const scores = tokenLogProbabilities(rows, own, tf.tensor1d(targets, 'int32'));
+        return crossEntropy(scores, tf.tensor1d(weights));
       })([...parameters.values()]);
 
       const plain = doubles(host);

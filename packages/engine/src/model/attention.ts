@@ -13,15 +13,29 @@ export interface Heads {
   values: tf.Tensor4D;
 }
 
-/** Splits the joint projection [B*T, row] into rotated heads. */
+/** Splits the joint projection [B*T, row] into heads, queries and keys rotated. */
 export function splitHeads(qkv: tf.Tensor2D, config: ModelConfig, batch: number, rotary: Rotary): Heads {
   const { heads, kvHeads } = config;
   const size = headWidth(config);
-  const all = heads + 2 * kvHeads;
-  const rows = tf.reshape(qkv, [qkv.size / size, size]) as tf.Tensor2D;
-  const perHead = tf.transpose(tf.reshape(rotate(rows, rotary), [batch, -1, all, size]), [0, 2, 1, 3]);
-  const [queries, keys, values] = tf.split(perHead, [heads, kvHeads, kvHeads], 1) as tf.Tensor4D[];
-  return { queries: regroup(queries!, kvHeads), keys: keys!, values: values! };
+  const sizes = [heads, kvHeads, kvHeads].map((count) => count * size);
+  const [queries, keys, values] = tf.split<tf.Tensor2D>(qkv, sizes, 1);
+  const { rotation } = rotary;
+  return {
+    queries: regroup(toHeads(rotate(queries!, rotary.queries, rotation), batch, heads), kvHeads),
+    keys: toHeads(rotate(keys!, rotary.keys, rotation), batch, kvHeads),
+    values: toHeads(values!, batch, kvHeads),
+  };
+}
+
+/** [B*T, heads * size] -> [B, heads, T, size]. */
+function toHeads(rows: tf.Tensor2D, batch: number, heads: number): tf.Tensor4D {
+  return tf.transpose(tf.reshape(rows, [batch, -1, heads, rows.shape[1] / heads]), [0, 2, 1, 3]);
+}
+
+/** The inverse of `toHeads`. */
+function toRows(heads: tf.Tensor4D): tf.Tensor2D {
+  const [batch, count, length, size] = heads.shape;
+  return tf.reshape(tf.transpose(heads, [0, 2, 1, 3]), [batch * length, count * size]);
 }
 
 /** softmax(queries keys^T + mask): [B, kvHeads, groups * T, S]. */
@@ -32,8 +46,7 @@ export function attentionWeights({ queries, keys }: Heads, mask: tf.Tensor4D | u
 
 /** [B, kvHeads, groups * T, size] -> [B*T, width]. */
 export function joinHeads(context: tf.Tensor4D, config: ModelConfig): tf.Tensor2D {
-  const perToken = tf.transpose(regroup(context, config.heads), [0, 2, 1, 3]);
-  return tf.reshape(perToken, [perToken.size / config.width, config.width]);
+  return toRows(regroup(context, config.heads));
 }
 
 /**
@@ -51,16 +64,8 @@ export function attention(
     const heads = splitHeads(qkv, config, batch, rotary);
     const weights = attentionWeights(heads, mask);
     const context = tf.matMul(weights, heads.values) as tf.Tensor4D;
-    save([
-      heads.queries,
-      heads.keys,
-      heads.values,
-      weights,
-      context,
-      rotary.cos,
-      rotary.sin,
-      rotary.rotation,
-    ]);
+    const turns = [rotary.queries.cos, rotary.queries.sin, rotary.keys.cos, rotary.keys.sin, rotary.rotation];
+    save([heads.queries, heads.keys, heads.values, weights, context, ...turns]);
     return {
       value: joinHeads(context, config),
       gradient: (dy, saved) => [attentionGradient(dy, saved, config, batch)],
@@ -75,21 +80,23 @@ function attentionGradient(
   batch: number,
 ): tf.Tensor2D {
   const [queries, keys, values, weights, context] = saved as tf.Tensor4D[];
-  const [cos, sin, rotation] = saved.slice(5) as tf.Tensor2D[];
+  const [queryCos, querySin, keyCos, keySin, rotation] = saved.slice(5) as tf.Tensor2D[];
   const { heads, kvHeads } = config;
-  const size = headWidth(config);
-  const perHead = tf.transpose(tf.reshape(dy, [batch, -1, heads, size]), [0, 2, 1, 3]) as tf.Tensor4D;
-  const dContext = regroup(perHead, kvHeads);
+  const dContext = regroup(toHeads(dy, batch, heads), kvHeads);
   const dValues = tf.matMul(weights!, dContext, true, false);
   // Softmax: dS = P * (dP - rowsum(dP * P)), and rowsum(dP * P) = rowsum(dO * O) (Dao et al. 2022, section 3.1).
   const radial = tf.sum(tf.mul(dContext, context!), -1, true);
   const dScores = tf.mul(weights!, tf.sub(tf.matMul(dContext, values!, false, true), radial)) as tf.Tensor4D;
-  const dQueries = regroup(tf.matMul(dScores, keys!), heads);
-  const dKeys = tf.matMul(dScores, queries!, true, false);
-  const joint = tf.transpose(tf.concat([dQueries, dKeys, dValues], 1), [0, 2, 1, 3]);
-  const rows = tf.reshape(joint, [joint.size / size, size]) as tf.Tensor2D;
-  const dRows = rotateGradient(rows, { cos: cos!, sin: sin!, rotation: rotation! });
-  return tf.reshape(dRows, [-1, (heads + 2 * kvHeads) * size]);
+  const dQueries = toRows(regroup(tf.matMul(dScores, keys!), heads));
+  const dKeys = toRows(tf.matMul(dScores, queries!, true, false));
+  return tf.concat(
+    [
+      rotateGradient(dQueries, { cos: queryCos!, sin: querySin! }, rotation!),
+      rotateGradient(dKeys, { cos: keyCos!, sin: keySin! }, rotation!),
+      toRows(dValues as tf.Tensor4D),
+    ],
+    1,
+  );
 }
 
 /** Reshapes [B, h, n, size] to [B, groups, h * n / groups, size]; free when nothing changes. */

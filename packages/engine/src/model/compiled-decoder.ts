@@ -164,7 +164,7 @@ function extendCache(
   const parameters = lookup(new Map(Object.entries(state)));
   const count = positions!.shape[1]!;
   const width = mask!.shape[3]!;
-  const rotary = rotaryAt(rotaryTable(config, config.contextLength), batch, positions as tf.Tensor2D);
+  const rotary = rotaryAt(rotaryTable(config, config.contextLength), positions as tf.Tensor2D);
   const grouped = maskForGroups(mask as tf.Tensor4D, config);
   const changed: Tensors = {};
   const append = (name: string, fresh: tf.Tensor4D): tf.Tensor4D => {

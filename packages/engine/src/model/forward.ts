@@ -29,7 +29,7 @@ export function forward(
 ): tf.Tensor3D {
   const [batch, length] = tokens.shape;
   const table = rotaryTable(config, positions ? config.contextLength : length);
-  const rotary = rotaryAt(table, batch, positions);
+  const rotary = rotaryAt(table, positions);
   const chosen = mask ?? (config.attention === 'causal' ? causalMask(length) : undefined);
   const grouped = chosen && maskForGroups(chosen, config);
   const attend: Attend = (qkv) => attention(qkv, config, batch, rotary, grouped);
@@ -63,7 +63,12 @@ export function decode(
 
 /** Scores over the vocabulary: hidden [N,width] -> [N,V]. */
 export function logits(parameters: ParameterLookup, config: ModelConfig, hidden: tf.Tensor2D): tf.Tensor2D {
-  return linear(hidden, parameters(config.tiedHead ? EMBEDDING : HEAD));
+  return linear(hidden, head(parameters, config));
+}
+
+/** The output projection [V,width]. */
+export function head(parameters: ParameterLookup, config: ModelConfig): tf.Tensor2D {
+  return parameters(config.tiedHead ? EMBEDDING : HEAD) as tf.Tensor2D;
 }
 
 /** `linear` for several weights, the results side by side; joins whichever is smaller, weights or results. */

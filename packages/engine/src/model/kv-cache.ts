@@ -26,7 +26,7 @@ export function initCache(config: ModelConfig, padding: number[]): KeyValueCache
 }
 
 export function disposeCache({ keys, values, table }: KeyValueCache): void {
-  tf.dispose([keys, values, table.cos, table.sin, table.rotation]);
+  tf.dispose([keys, values, table]);
 }
 
 /** Appends `count` tokens to each sequence, tokens int32 [B * count]; returns the scores after the last, [B,V]. */
@@ -87,7 +87,7 @@ function layout(config: ModelConfig, { slots, padding, table }: KeyValueCache, c
   });
   const needsMask = count > 1 || padding.some((empty) => empty > 0);
   return {
-    rotary: rotaryAt(table, batch, tf.tensor2d(positions, [batch, count])),
+    rotary: rotaryAt(table, tf.tensor2d(positions, [batch, count])),
     mask: needsMask ? maskForGroups(tf.tensor4d(mask, [batch, 1, count, total]), config) : undefined,
   };
 }

@@ -2,9 +2,9 @@ import * as tf from '@tensorflow/tfjs-core';
 import { TrainyardError } from '@trainyard/contracts';
 import type { Execution, Tensors } from '@trainyard/tensor';
 import type { HostTensors } from '../host-tensor.ts';
-import { crossEntropy } from '../model/cross-entropy.ts';
+import { crossEntropy, tokenLogProbabilities } from '../model/cross-entropy.ts';
 import { dropoutSeed } from '../model/dropout.ts';
-import { forward, logits } from '../model/forward.ts';
+import { forward, head } from '../model/forward.ts';
 import type { ModelConfig } from '../model/model-config.ts';
 import { checkParameters, type ParameterLookup } from '../model/parameters.ts';
 import {
@@ -88,8 +88,9 @@ export function answerLoss(
     mask: mask as tf.Tensor4D,
     dropout: { rate, seed: seed as tf.Tensor1D },
   });
-  const z = logits(parameters, config, tf.reshape(hidden, [-1, config.width]));
-  return crossEntropy(z, targets as tf.Tensor1D, weights as tf.Tensor1D);
+  const rows = tf.reshape(hidden, [-1, config.width]) as tf.Tensor2D;
+  const scores = tokenLogProbabilities(rows, head(parameters, config), targets as tf.Tensor1D);
+  return crossEntropy(scores, weights as tf.Tensor1D);
 }
 
 /** Tokens that a step learns from. */

@@ -2,9 +2,9 @@ import * as tf from '@tensorflow/tfjs-core';
 import { TrainyardError } from '@trainyard/contracts';
 import type { Execution, Tensors } from '@trainyard/tensor';
 import { float32, type HostTensors, int32 } from '../host-tensor.ts';
-import { crossEntropy } from '../model/cross-entropy.ts';
+import { crossEntropy, tokenLogProbabilities } from '../model/cross-entropy.ts';
 import { dropoutSeed } from '../model/dropout.ts';
-import { forward, logits } from '../model/forward.ts';
+import { forward, head } from '../model/forward.ts';
 import { type ModelConfig, validateModelConfig } from '../model/model-config.ts';
 import { checkParameters, initParameters, type ParameterLookup } from '../model/parameters.ts';
 import { random } from '../random.ts';
@@ -113,6 +113,7 @@ function objectiveLoss(
   const dropout = { rate, seed: seed as tf.Tensor1D };
   const hidden = forward(parameters, config, tokens as tf.Tensor2D, { dropout });
   const rows = tf.reshape(hidden, [-1, config.width]) as tf.Tensor2D;
-  const scores = logits(parameters, config, places ? tf.gather(rows, places as tf.Tensor1D) : rows);
-  return crossEntropy(scores, targets as tf.Tensor1D, weights as tf.Tensor1D);
+  const scored = places ? tf.gather(rows, places as tf.Tensor1D) : rows;
+  const scores = tokenLogProbabilities(scored, head(parameters, config), targets as tf.Tensor1D);
+  return crossEntropy(scores, weights as tf.Tensor1D);
 }

@@ -2,7 +2,7 @@ import * as tf from '@tensorflow/tfjs-core';
 import type { Tensors } from '@trainyard/tensor';
 import { float32, type HostTensor, int32 } from '../host-tensor.ts';
 import { tokenLogProbabilities } from '../model/cross-entropy.ts';
-import { forward, logits } from '../model/forward.ts';
+import { forward, head } from '../model/forward.ts';
 import type { ModelConfig } from '../model/model-config.ts';
 import type { ParameterLookup } from '../model/parameters.ts';
 import { type ChatExample, packRow } from './chat-batch.ts';
@@ -45,7 +45,8 @@ export function targetLogProbabilities(
   temperature = 1,
 ): tf.Tensor2D {
   const hidden = forward(params, config, inputs as tf.Tensor2D);
-  const z = logits(params, config, tf.reshape(hidden, [-1, config.width]));
-  const scaled = temperature === 1 ? z : tf.div<tf.Tensor2D>(z, temperature);
-  return tf.reshape(tokenLogProbabilities(scaled, targets as tf.Tensor1D), inputs!.shape as [number, number]);
+  const rows = tf.reshape(hidden, [-1, config.width]) as tf.Tensor2D;
+  const scaled = temperature === 1 ? rows : tf.div<tf.Tensor2D>(rows, temperature); // and so the logits
+  const all = tokenLogProbabilities(scaled, head(params, config), targets as tf.Tensor1D);
+  return tf.reshape(all, inputs!.shape as [number, number]);
 }

@@ -206,7 +206,9 @@ class Trainer implements Model {
   }
 
   async snapshot(step: number): Promise<TrainingState> {
-    const tensors = this.#program.read(this.#names.flatMap((name) => [name, firstMoment(name), secondMoment(name)]));
+    const tensors = this.#program.read(
+      this.#names.flatMap((name) => [name, firstMoment(name), secondMoment(name)]),
+    );
     const host = await toHost(new Map(Object.entries(tensors)));
     tf.dispose(tensors);
     const trained = Object.fromEntries(this.#names.map((name) => [name, host[name]!]));
