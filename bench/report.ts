@@ -78,16 +78,16 @@ function tokenizerRow(row: TokenizerFigures): string[] {
   ];
 }
 
-function limitLine([backend, { best, atM, shapes }]: [string, Sgemm]): string {
+function limitLine([backend, { software, best, atM, shapes }]: [string, Sgemm]): string {
   const { shape } = shapes.find(({ gflops }) => gflops === best)!;
   const ofM = atM === undefined ? '' : `, ${short(atM)} at the shapes of size M`;
-  return `sgemm on ${backend}: ${short(best)} GFLOP/s (${shape.join(' x ')})${ofM}`;
+  return `sgemm on ${backend}: ${short(best)} GFLOP/s (${shape.join(' x ')})${ofM}; ${software}`;
 }
 
 const NOTES = `A train step is 6 FLOP per matrix weight and token and 12 * layers * width * length for attention (engine: flopsPerToken);
 a forward pass is a third of it. "of limit": of the machine's sgemm, on the native backend. "first": the first iteration,
 tracing and compiling included. "peak": highest resident set of the measuring process. "/torch": our speed over PyTorch's,
-measured in turn. p10, p90 and n: spread and number of iterations.`;
+measured in turn: above 1 ours is the faster. p10, p90 and n: spread and number of iterations.`;
 
 export function reportText(report: Report): string {
   const { cores, architecture, platform, versions } = report.machine;

@@ -14,6 +14,8 @@ export interface SgemmSpec {
 }
 
 export interface Sgemm {
+  /** The backend's package, its version and that of libtensorflow. */
+  software: string;
   /** GFLOP/s of the fastest shape: the limit that shares are of. */
   best: number;
   /** GFLOP/s over all products of one forward pass of size M; nothing where they would take long. */
@@ -63,7 +65,7 @@ async function time([m, k, n]: Shape): Promise<number> {
   return fastest;
 }
 
-async function measure(quick: boolean): Promise<Sgemm> {
+async function measure(quick: boolean): Promise<Omit<Sgemm, 'software'>> {
   const shapes: Sgemm['shapes'] = [];
   const timed = async (shape: Shape): Promise<number> => {
     const seconds = await time(shape);
@@ -86,5 +88,7 @@ async function measure(quick: boolean): Promise<Sgemm> {
 }
 
 const { backend, threads, quick }: SgemmSpec = JSON.parse(process.argv[2]!);
-await loadBackend({ prefer: backend, threads });
-process.stdout.write(`${JSON.stringify(await measure(quick))}\n`);
+const { package: name, version, libraryVersion } = await loadBackend({ prefer: backend, threads });
+const software = `${name} ${version}${libraryVersion ? `, libtensorflow ${libraryVersion}` : ''}`;
+const sgemm: Sgemm = { software, ...(await measure(quick)) };
+process.stdout.write(`${JSON.stringify(sgemm)}\n`);
