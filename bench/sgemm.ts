@@ -28,7 +28,7 @@ type Shape = [m: number, k: number, n: number];
 const SQUARES = [256, 512, 1024, 2048, 4096];
 /** Where a product takes longer than this, larger ones are left out, in seconds. */
 const LONG = 0.5;
-const REPEATS = 6;
+const REPEATS = 10;
 
 /** The products of one forward pass of size M and how often each occurs: joint q, k, v; out; gate and up; down; head. */
 function productsOfM(): [shape: Shape, count: number][] {
