@@ -29,7 +29,7 @@ const arrows = Object.entries(ARROWS).map(([room, allowed]) => ({
   severity: 'error',
   from: { path: `^${room}/src/` },
   to: {
-    path: '^(packages|apps)/',
+    path: '^(packages|apps|bench)/',
     pathNot: [`^${room}/`, ...allowed.map((name) => `^packages/${name}/src/index\\.ts$`)],
   },
 }));
@@ -46,6 +46,15 @@ module.exports = {
   forbidden: [
     ...arrows,
     ...owners,
+    {
+      name: 'the benchmarks use what packages show to all',
+      severity: 'error',
+      from: { path: '^bench/' },
+      to: {
+        path: '^(packages|apps)/',
+        pathNot: '^packages/(contracts|datasets|engine|tensor|tokenizer)/src/index\\.ts$',
+      },
+    },
     {
       name: 'no cycles',
       severity: 'error',

@@ -12,17 +12,16 @@ const options = await extractDepcruiseOptions('./.dependency-cruiser.cjs');
 const rooms = ['packages', 'apps'].flatMap((folder) =>
   readdirSync(folder).map((name) => `${folder}/${name}`),
 );
-const { output } = await cruise(
-  rooms.map((room) => `${room}/src`),
-  options,
-  undefined,
-  { tsConfig: extractTSConfig('tsconfig.json') },
-);
+const { output } = await cruise([...rooms.map((room) => `${room}/src`), 'bench'], options, undefined, {
+  tsConfig: extractTSConfig('tsconfig.json'),
+});
 
 const problems = output.summary.violations.map(({ rule, from, to }) => `${rule.name}: ${from} -> ${to}`);
 for (const room of rooms)
   if (!output.modules.some(({ source }) => source.startsWith(`${room}/src/`)))
     problems.push(`no module of ${room} was read`);
+if (!output.modules.some(({ source }) => source.startsWith('bench/')))
+  problems.push('no module of bench was read');
 for (const problem of problems) console.error(problem);
 const own = output.modules.filter(({ source }) => rooms.some((room) => source.startsWith(`${room}/`)));
 console.log(

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { generateText } from '../bench/generate-text.ts';
 import { BpeTrainer } from '../src/index.ts';
+import { generateText } from './generate-text.ts';
 import { randomTexts } from './random-text.ts';
 
 function merges(vocabSize: number, texts: readonly string[]): string[] {

@@ -1,4 +1,4 @@
-import { uniform } from '../bench/generate-text.ts';
+import { uniform } from './generate-text.ts';
 
 const PIECES = [
   'don',

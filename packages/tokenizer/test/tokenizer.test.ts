@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { generateText } from '../bench/generate-text.ts';
 import { BpeTrainer, SPECIAL_TOKENS, Tokenizer } from '../src/index.ts';
+import { generateText } from './generate-text.ts';
 import { randomTexts } from './random-text.ts';
 
 const corpus = generateText(40_000, 3);
