@@ -1,9 +1,10 @@
-/**
- * Ways of the engine to do the same work, by the name that `--engines` takes: the options that choose it, which go into
- * every call of `pretrain`, `bitsPerByte` and `generate`.
- */
-export const ENGINES = {
-  eager: {},
-} satisfies Record<string, object>;
+import type { Execution } from '@trainyard/tensor';
 
-export type EngineName = keyof typeof ENGINES;
+/** Ways of the engine to do the same work, by the name that `--engines` takes. */
+export const ENGINES = ['compiled', 'eager'] as const satisfies readonly Execution[];
+
+export type EngineName = (typeof ENGINES)[number];
+
+/** Steps are compiled by libtensorflow alone. */
+export const runsOn = (engine: EngineName, backend: string): boolean =>
+  engine === 'eager' || backend.startsWith('tensorflow');

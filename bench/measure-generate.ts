@@ -1,19 +1,16 @@
-import { generate, initParameters, loadParameters } from '@trainyard/engine';
-import { ENGINES } from './engines.ts';
+import { initParameters, loadParameters, openGenerator } from '@trainyard/engine';
 import type { ModelSpec, Workload } from './spec.ts';
 import { sampleTexts } from './token-stream.ts';
 
 /** An iteration is one whole answer to each prompt: the prompts' pass and the drawing of `newTokens` tokens. */
 export function openGenerate(spec: ModelSpec): Workload {
   const { model, batch, seed, engine, promptLength, newTokens } = spec;
-  const params = loadParameters(initParameters(model, seed), { trainable: false });
+  const writer = openGenerator(model, engine);
+  writer.load(loadParameters(initParameters(model, seed)));
   const prompts = sampleTexts(model, batch, promptLength, seed);
   return {
     async iterate() {
-      const completions = await generate({
-        ...ENGINES[engine],
-        params,
-        config: model,
+      const completions = await writer.generate({
         prompts,
         maxNewTokens: newTokens,
         temperature: 1,

@@ -1,6 +1,5 @@
 import { initParameters, type Optimization, pretrain } from '@trainyard/engine';
 import { Tokenizer } from '@trainyard/tokenizer';
-import { ENGINES } from './engines.ts';
 import type { ModelSpec, Workload } from './spec.ts';
 import { sampleWindows } from './token-stream.ts';
 
@@ -25,7 +24,7 @@ export function openTrain(spec: ModelSpec): Workload {
     seed,
   };
   const events = pretrain({
-    ...ENGINES[spec.engine],
+    execution: spec.engine,
     config: model,
     objective: 'next_word',
     maskingRate: 0,

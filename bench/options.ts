@@ -29,7 +29,7 @@ export const HELP = `npm run bench -- [options]
   --json FILE       write the figures as JSON
   --sizes LIST      of ${Object.keys(SIZES).join(', ')} (default S,M,L)
   --backends LIST   of ${BACKENDS.join(', ')} (default tensorflow,wasm,cpu)
-  --engines LIST    of ${Object.keys(ENGINES).join(', ')} (default all)
+  --engines LIST    of ${ENGINES.join(', ')} (default all that the backend has)
   --only LIST       of ${PARTS.join(', ')} (default all)
   --steps N         iterations to measure, for each row (default: about ten seconds' worth)
   --text FILE       text for the tokenizer; may be repeated (default: 10 MB of invented words)
@@ -53,11 +53,7 @@ export function parseOptions(args: string[]): Options | 'help' {
     ...(steps !== undefined && { steps: positive(steps) }),
     sizes: list('--sizes', values.sizes ?? 'S,M,L', Object.keys(SIZES) as SizeName[]),
     backends: list('--backends', values.backends ?? 'tensorflow,wasm,cpu', BACKENDS),
-    engines: list(
-      '--engines',
-      values.engines ?? Object.keys(ENGINES).join(),
-      Object.keys(ENGINES) as EngineName[],
-    ),
+    engines: list('--engines', values.engines ?? ENGINES.join(), ENGINES),
     only: list('--only', values.only ?? PARTS.join(), PARTS),
     quick,
     peer: !values['no-peer'],

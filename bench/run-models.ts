@@ -1,5 +1,6 @@
 import { ours, peers } from './commands.ts';
 import { contest, type Effort, type Entrant, type Measured } from './contest.ts';
+import { runsOn } from './engines.ts';
 import { modelFigures, PEER } from './figures.ts';
 import { measureLimits, raiseLimits } from './measure-limits.ts';
 import type { Backend, Options } from './options.ts';
@@ -37,7 +38,9 @@ export async function runModels(
 
 /** The engines, and on the cores' own backend PyTorch beside them. */
 function entrants({ spec }: Heat, { engines }: Options, { torch }: Surroundings): Entrant[] {
-  const own = engines.map((engine) => ({ name: engine, command: ours('measure.ts', { ...spec, engine }) }));
+  const own = engines
+    .filter((engine) => runsOn(engine, spec.backend))
+    .map((engine) => ({ name: engine, command: ours('measure.ts', { ...spec, engine }) }));
   if (!torch || spec.backend !== 'tensorflow') return own;
   const variants = ['eager', 'compile'].map((variant) => ({
     name: `${PEER}${variant}`,

@@ -6,6 +6,7 @@ export {
   type TextGenerator,
 } from './generate.ts';
 export { fromHost, type HostTensor, type HostTensors, toHost } from './host-tensor.ts';
+export { type Likelihood, openLikelihood } from './likelihood.ts';
 export { crossEntropy, tokenLogProbabilities } from './model/cross-entropy.ts';
 export { type ForwardOptions, forward, head, logits } from './model/forward.ts';
 export {

@@ -1,11 +1,9 @@
 import { TrainyardError } from '@trainyard/contracts';
 import type { Execution } from '@trainyard/tensor';
-import { int32 } from '../host-tensor.ts';
+import { type Likelihood, openLikelihood } from '../likelihood.ts';
 import type { ModelConfig } from '../model/model-config.ts';
-import { type OpenModel, openModel } from '../model/open-model.ts';
 import type { Parameters } from '../model/parameters.ts';
 import { paddedLength } from './padded-length.ts';
-import { targetLogProbabilities } from './target-log-probabilities.ts';
 
 /** Inputs [length], targets [length], and which targets count: a token is scored in one window only. */
 interface Window {
@@ -44,11 +42,7 @@ export async function bitsPerByte(
     throw new TrainyardError('invalid_data', 'The documents hold no text to evaluate on.');
   const windows = documents.flatMap((document) => cut(document, endOfText, config.contextLength));
   windows.sort((a, b) => a.inputs.length - b.inputs.length); // little padding
-  const model = openModel(
-    options.params,
-    { logProbabilities: (weights, batch) => targetLogProbabilities(weights, config, batch) },
-    options.execution,
-  );
+  const model = openLikelihood(options.params, config, options.execution);
   let nats = 0;
   try {
     for (let i = 0; i < windows.length; i += batchSize) {
@@ -81,7 +75,7 @@ function cut(document: Int32Array, endOfText: number, length: number): Window[] 
 
 /** Negative log-likelihood in nats of the windows' scored targets, in a batch filled up to `rows`. */
 async function score(
-  model: OpenModel<'logProbabilities'>,
+  model: Likelihood,
   windows: Window[],
   rows: number,
   contextLength: number,
@@ -93,10 +87,7 @@ async function score(
     inputs.set(window.inputs, row * length);
     targets.set(window.targets, row * length);
   });
-  const values = await model.run('logProbabilities', {
-    inputs: int32(inputs, [rows, length]),
-    targets: int32(targets),
-  });
+  const values = await model.logProbabilities(inputs, targets, rows);
   let nats = 0;
   windows.forEach((window, row) => {
     for (let i = window.firstScored; i < window.inputs.length; i++) nats -= values[row * length + i]!;
