@@ -4,7 +4,7 @@ import type { TokenizerSpec } from './spec.ts';
 import { workOf } from './work.ts';
 
 /** Of one process, ours or a peer's; times in seconds. */
-export interface Timing {
+interface Timing {
   first: number;
   median: number;
   p10: number;

@@ -6,7 +6,7 @@ const BACKENDS = ['tensorflow-gpu', 'tensorflow', 'wasm', 'cpu'] as const;
 export type Backend = (typeof BACKENDS)[number];
 
 const PARTS = ['train', 'forward', 'generate', 'tokenizer'] as const;
-export type Part = (typeof PARTS)[number];
+type Part = (typeof PARTS)[number];
 
 export interface Options {
   /** Where the figures go as JSON. */
