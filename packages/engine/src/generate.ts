@@ -7,7 +7,7 @@ import { EagerDecoder } from './model/eager-decoder.ts';
 import type { ModelConfig } from './model/model-config.ts';
 import type { Parameters } from './model/parameters.ts';
 import { random } from './random.ts';
-import { logProbability, type Sampling, sampleToken } from './sampling.ts';
+import { type Sampling, sampleToken } from './sampling.ts';
 
 export interface GenerationRequest extends Sampling {
   prompts: Int32Array[];
@@ -124,9 +124,9 @@ async function write(
 }
 
 function advance(sequence: Sequence, scores: Float32Array, options: GenerationRequest): void {
-  const token = sampleToken(scores, options, sequence.uniform);
+  const { token, logProbability } = sampleToken(scores, options, sequence.uniform);
   sequence.tokens.push(token);
-  sequence.logProbabilities.push(logProbability(scores, token));
+  sequence.logProbabilities.push(logProbability);
   sequence.stopped = options.stopTokens.includes(token);
   options.onToken?.(sequence.index, token);
 }

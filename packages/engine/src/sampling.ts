@@ -7,13 +7,10 @@ export interface Sampling {
   topP?: number;
 }
 
-/** log(sum(exp(scores * scale))). */
-function logSumExp(scores: ArrayLike<number>, scale = 1): number {
-  let max = -Infinity;
-  for (let i = 0; i < scores.length; i++) max = Math.max(max, scores[i]!);
-  let sum = 0;
-  for (let i = 0; i < scores.length; i++) sum += Math.exp((scores[i]! - max) * scale);
-  return max * scale + Math.log(sum);
+export interface Drawn {
+  token: number;
+  /** Under softmax(scores): temperature 1, nothing cut. */
+  logProbability: number;
 }
 
 /** Indices of the `count` highest scores, highest first; the lower index wins a tie. */
@@ -24,7 +21,8 @@ export function highest(scores: Float32Array, count: number): number[] {
 
 /** Log-probability of `token` under softmax(scores). */
 export function logProbability(scores: Float32Array, token: number): number {
-  return scores[token]! - logSumExp(scores);
+  const highestScore = scores[argMax(scores)]!;
+  return scores[token]! - highestScore - Math.log(weigh(scores, highestScore, 1).sum);
 }
 
 /** Draws a token from softmax(scores / temperature), cut to topK and then topP. Takes one draw. */
@@ -32,24 +30,49 @@ export function sampleToken(
   scores: Float32Array,
   { temperature, topK, topP }: Sampling,
   uniform: () => number,
-): number {
+): Drawn {
   const draw = uniform();
-  if (temperature === 0) return argMax(scores);
-  const cut = topK !== undefined || topP !== undefined;
-  const candidates = cut ? highest(scores, topK ?? scores.length) : undefined;
-  const kept = candidates ? candidates.map((token) => scores[token]!) : scores;
-  const normaliser = logSumExp(kept, 1 / temperature);
-  const probability = (i: number): number => Math.exp(kept[i]! / temperature - normaliser);
-  const last = topP === undefined ? kept.length - 1 : nucleusEnd(kept.length, topP, probability);
-  let mass = 0;
-  for (let i = 0; i <= last; i++) mass += probability(i);
-  let left = draw * mass;
-  let i = 0;
-  for (; i < last; i++) {
-    left -= probability(i);
-    if (left < 0) break;
+  const best = argMax(scores);
+  const top = scores[best]!;
+  const plain = weigh(scores, top, 1);
+  const drawn = (token: number): Drawn => ({
+    token,
+    logProbability: scores[token]! - top - Math.log(plain.sum),
+  });
+  if (temperature === 0) return drawn(best);
+  const tempered = temperature === 1 ? plain : weigh(scores, top, temperature);
+  if (topK === undefined && topP === undefined) return drawn(pick(tempered.weights, draw * tempered.sum));
+  const tokens = highest(scores, topK ?? scores.length);
+  const kept = Float64Array.from(tokens, (token) => tempered.weights[token]!);
+  const nucleus = topP === undefined ? kept : kept.subarray(0, nucleusSize(kept, topP));
+  return drawn(tokens[pick(nucleus, draw * total(nucleus))]!);
+}
+
+/** exp((score - top) / temperature) of each, and their sum. */
+function weigh(
+  scores: Float32Array,
+  top: number,
+  temperature: number,
+): { weights: Float64Array; sum: number } {
+  const weights = new Float64Array(scores.length);
+  let sum = 0;
+  for (let i = 0; i < scores.length; i++) {
+    const weight = Math.exp((scores[i]! - top) / temperature);
+    weights[i] = weight;
+    sum += weight;
   }
-  return candidates ? candidates[i]! : i;
+  return { weights, sum };
+}
+
+/** The index in which a walk over the weights ends. */
+function pick(weights: Float64Array, distance: number): number {
+  let left = distance;
+  const last = weights.length - 1;
+  for (let i = 0; i < last; i++) {
+    left -= weights[i]!;
+    if (left < 0) return i;
+  }
+  return last;
 }
 
 function argMax(scores: Float32Array): number {
@@ -58,12 +81,17 @@ function argMax(scores: Float32Array): number {
   return best;
 }
 
-/** Index of the token with which the probability reaches topP. */
-function nucleusEnd(length: number, topP: number, probability: (i: number) => number): number {
+/** How many of the highest weights together reach the share `topP` of all. */
+function nucleusSize(weights: Float64Array, topP: number): number {
+  const wanted = topP * total(weights);
   let reached = 0;
-  for (let i = 0; i < length; i++) {
-    reached += probability(i);
-    if (reached >= topP) return i;
+  for (let i = 0; i < weights.length; i++) {
+    reached += weights[i]!;
+    if (reached >= wanted) return i + 1;
   }
-  return length - 1;
+  return weights.length;
+}
+
+function total(weights: Float64Array): number {
+  return weights.reduce((sum, weight) => sum + weight, 0);
 }

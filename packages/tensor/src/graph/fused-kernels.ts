@@ -37,47 +37,33 @@ export const FUSED_KERNELS: Record<string, Kernel> = {
       attributes: { T: { type: 'int32' }, Tseed: { type: 'int32' }, dtype: { type: 'float32' } },
     });
   },
-  [UPDATE_SLOTS]: ({ graph, inputs: { cache, value, slot } }) => {
-    const { variable } = graph.get(cache!);
+  // ResourceStridedSliceAssign would do, but makes every later read of the variable a copy.
+  [UPDATE_SLOTS]: ({ graph: backend, inputs: { cache, value, slot } }) => {
+    const { graph } = backend;
+    const { variable, output } = backend.get(cache!);
     if (!variable)
       throw new TrainyardError('internal', 'A compiled step updates slots of what is not its state.');
     const { dtype, shape } = cache!;
-    const row = (third: Output): Output =>
-      graph.graph.add('Pack', [zero, zero, third, zero], {
-        N: { int: 4 },
-        T: { type: 'int32' },
-        axis: { int: 0 },
-      });
-    const [zero, first] = [graph.graph.int(0), graph.get(slot!).output];
-    const last = graph.graph.add('AddV2', [first, graph.graph.int(value!.shape[2]!)], {
-      T: { type: 'int32' },
-    });
-    const all = { int: 0b1011 }; // every dimension but the slots from end to end
-    const none = { int: 0 };
-    const written = graph.graph.add(
-      'ResourceStridedSliceAssign',
-      [
-        variable.handle,
-        row(first),
-        row(last),
-        graph.graph.ints([1, 1, 1, 1]),
-        graph.get(value!).output,
-        `^${variable.read.slice(0, -2)}`,
-      ],
-      {
-        T: { type: dtype },
-        Index: { type: 'int32' },
-        begin_mask: all,
-        end_mask: all,
-        ellipsis_mask: none,
-        new_axis_mask: none,
-        shrink_axis_mask: none,
-      },
+    const [batch, heads, slots, size] = shape as [number, number, number, number];
+    const count = value!.shape[2]!;
+    const first = Int32Array.from(
+      { length: batch * heads * count },
+      (_, i) => Math.floor(i / count) * slots + (i % count),
     );
-    const read = graph.graph.add('ReadVariableOp', [variable.handle, `^${written.slice(0, -2)}`], {
-      dtype: { type: dtype },
-    });
-    return graph.symbol(read, shape, dtype, { variable, inPlace: true });
+    const int = { T: { type: 'int32' } } as const;
+    const rows = graph.add(
+      'AddV2',
+      [graph.constant(first, [first.length], 'int32'), backend.get(slot!).output],
+      int,
+    );
+    const as = (tensor: Output, to: number[]): Output =>
+      graph.add('Reshape', [tensor, graph.ints(to)], { T: { type: dtype }, Tshape: { type: 'int32' } });
+    const written = graph.add(
+      'InplaceUpdate',
+      [as(output, [batch * heads * slots, size]), rows, as(backend.get(value!).output, [first.length, size])],
+      { T: { type: dtype } },
+    );
+    return backend.symbol(as(written, shape), shape, dtype, { variable, inPlace: true });
   },
   [APPLY_ADAM]: ({ graph, inputs, attrs }) => {
     const { weight, m, v, gradient, rate, epsilon, kept } = inputs;
