@@ -1,0 +1,139 @@
+import { createHash } from 'node:crypto';
+import { mkdir, mkdtemp, open, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { Readable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
+import { TrainyardError } from '@trainyard/contracts';
+import { checkFileName, type Folder, type FolderFile } from '@trainyard/interchange';
+import { extract, type Header } from 'tar-stream';
+
+const MAX_FILES = 2000;
+
+export interface SpooledFolder {
+  folder: Folder;
+  /** Of the names and contents of its files, in whatever order they came. */
+  digest: string;
+}
+
+interface SpoolOptions {
+  /** Where the temporary folder lies while `use` runs. */
+  spoolDir: string;
+  maxBytes: number;
+}
+
+/**
+ * Unpacks a tar archive of one folder's files into a temporary folder, which is removed once `use` has ended.
+ * @throws TrainyardError `invalid_data` naming an entry that is no plain file at the top, comes twice or is not known;
+ *   `payload_too_large`.
+ */
+export async function withSpooledTar<T>(
+  source: AsyncIterable<Uint8Array>,
+  { spoolDir, maxBytes }: SpoolOptions,
+  use: (spooled: SpooledFolder) => Promise<T>,
+): Promise<T> {
+  await mkdir(spoolDir, { recursive: true });
+  const path = await mkdtemp(join(spoolDir, 'import-'));
+  try {
+    return await use(await unpack(source, path, maxBytes));
+  } finally {
+    await rm(path, { recursive: true, force: true });
+  }
+}
+
+async function unpack(
+  source: AsyncIterable<Uint8Array>,
+  path: string,
+  maxBytes: number,
+): Promise<SpooledFolder> {
+  const folder = new Map<string, FolderFile>();
+  const digests: string[] = [];
+  const entries = extract();
+  const feeding = pipeline(
+    Readable.from(limited(source, maxBytes)),
+    entries as unknown as NodeJS.WritableStream,
+  );
+  feeding.catch(() => {}); // what went wrong is thrown by the loop below, too
+  try {
+    for await (const entry of entries) {
+      const name = fileName(entry.header);
+      if (name === undefined) {
+        entry.resume();
+        continue;
+      }
+      if (folder.has(name)) refuse(name, 'comes twice in the archive');
+      if (folder.size === MAX_FILES) refuse(name, `is one file more than the ${MAX_FILES} of a folder`);
+      checkFileName(name);
+      const file = join(path, String(folder.size));
+      digests.push(`${name} ${await writeHashed(file, entry as AsyncIterable<Uint8Array>)}`);
+      folder.set(name, { bytes: entry.header.size ?? 0, read: (start, end) => readRange(file, start, end) });
+    }
+    await feeding;
+  } catch (error) {
+    throw toArchiveError(error);
+  }
+  if (folder.size === 0) throw new TrainyardError('invalid_data', 'The archive holds no files.');
+  const digest = createHash('sha256').update(digests.sort().join('\n')).digest('hex');
+  return { folder, digest };
+}
+
+async function* limited(source: AsyncIterable<Uint8Array>, maxBytes: number): AsyncGenerator<Uint8Array> {
+  let bytes = 0;
+  for await (const chunk of source) {
+    bytes += chunk.byteLength;
+    if (bytes > maxBytes)
+      throw new TrainyardError('payload_too_large', `The upload is larger than ${maxBytes} bytes.`);
+    yield chunk;
+  }
+}
+
+/** The plain name of a file at the top of the archive; undefined for the folder itself. */
+function fileName({ name: given, type }: Header): string | undefined {
+  const name = given.replace(/^\.\//, '');
+  if (type === 'directory' && (name === '' || name === '.')) return undefined;
+  if (type === 'directory') refuse(name, 'is a folder; the files lie at the top of the archive');
+  if (type !== 'file') refuse(name, `is a ${type}; only plain files are taken`);
+  if (!/^[\w.][\w. -]*$/.test(name) || name.startsWith('..'))
+    refuse(name, 'is no plain file name; the files lie at the top of the archive');
+  return name;
+}
+
+function refuse(name: string, problem: string): never {
+  const shown = name.slice(0, 200);
+  throw new TrainyardError('invalid_data', `${shown} ${problem}.`, { param: shown });
+}
+
+/** tar-stream says in plain errors that an archive is broken; those of the request and of this module stay. */
+function toArchiveError(error: unknown): unknown {
+  if (error instanceof TrainyardError || (error as NodeJS.ErrnoException).code !== undefined) return error;
+  const reason = (error as Error).message;
+  return new TrainyardError('invalid_data', `The body is no whole tar archive: ${reason}.`, { cause: error });
+}
+
+async function writeHashed(path: string, content: AsyncIterable<Uint8Array>): Promise<string> {
+  const hash = createHash('sha256');
+  const handle = await open(path, 'wx');
+  try {
+    for await (const chunk of content) {
+      hash.update(chunk);
+      await handle.writeFile(chunk);
+    }
+  } finally {
+    await handle.close();
+  }
+  return hash.digest('hex');
+}
+
+async function readRange(path: string, start: number, end: number): Promise<Uint8Array> {
+  const bytes = new Uint8Array(end - start);
+  const handle = await open(path);
+  try {
+    for (let at = 0; at < bytes.byteLength; ) {
+      const { bytesRead } = await handle.read(bytes, at, bytes.byteLength - at, start + at);
+      if (bytesRead === 0) throw new Error(`the spooled file ends at byte ${start + at}`);
+      at += bytesRead;
+    }
+  } finally {
+    await handle.close();
+  }
+  return bytes;
+}
