@@ -17,7 +17,8 @@ import {
 // A process for each command, and runs by a real worker
 vi.setConfig({ testTimeout: 240_000 });
 
-const WORDS = ['the cat sat', 'a dog ran', 'one bird sang', 'no fish swam', 'every horse ate'];
+const ANIMALS = ['cat', 'dog', 'bird', 'fish', 'horse', 'cow'];
+const WORDS = ANIMALS.flatMap((one) => ANIMALS.map((other) => `the ${one} sees a ${other} and runs`));
 const CHATS = ['cat', 'dog', 'bird'].map((animal) => ({
   messages: [
     { role: 'user', content: `what is a ${animal}?` },
@@ -37,7 +38,7 @@ beforeAll(async () => {
   cli = await bundleCli(place.folder);
   up = await startUp(join(place.folder, 'data'), { TRAINYARD_ADMIN_KEY: ADMIN_KEY });
   env = { TRAINYARD_URL: up.url, TRAINYARD_API_KEY: ADMIN_KEY };
-  await upload('words', 'text', WORDS.join('\n\n').repeat(20), '.txt');
+  await upload('words', 'text', WORDS.join('\n\n'), '.txt');
   await upload('chats', 'chat', CHATS.map((chat) => JSON.stringify(chat)).join('\n'), '.jsonl');
   const { tokenizer_id } = await run('tokenizer', '--dataset', 'words', '--set', 'vocab_size=300');
   const pretrained = await run(
@@ -73,7 +74,8 @@ async function upload(name: string, kind: string, content: string, extension: st
 
 async function run(stage: string, ...args: string[]): Promise<Run> {
   const { id } = await json<Run>('runs', 'submit', '--stage', stage, ...args);
-  expect((await cli(['runs', 'watch', id], env)).code).toBe(0);
+  const { code, stdout, stderr } = await cli(['runs', 'watch', id], env);
+  expect(code, stdout + stderr).toBe(0);
   return json('runs', 'get', id);
 }
 
@@ -106,7 +108,7 @@ test('a checkpoint goes out into a folder, comes back, and can be trained and ta
   );
   expect(imported).toMatchObject({ kind: 'base', knowledge_cutoff: '2024-02-29' });
   const tuned = await run('finetune', '--dataset', 'chats', '--base', imported.id, ...STEPS);
-  const answer = await json<{ text: string }>('chat', tuned.checkpoint_id!, '--message', 'what is a cat?');
+  const answer = await json<{ text: string }>('chat', tuned.checkpoint_id!, 'what is a cat?');
   expect(answer).toHaveProperty('text');
 });
 
@@ -123,7 +125,7 @@ test('a model whose vocabulary has no tokens for conversations is trained on the
   );
   const imported = await json<Checkpoint>('checkpoints', 'import', folder);
   const tuned = await run('finetune', '--dataset', 'chats', '--base', imported.id, ...STEPS);
-  const text = await json<Completion>('chat', tuned.checkpoint_id!, '--message', 'what is a dog?');
+  const text = await json<Completion>('chat', tuned.checkpoint_id!, 'what is a dog?');
   expect(text).toHaveProperty('text');
   const masked = await cli(
     [
