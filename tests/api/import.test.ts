@@ -1,6 +1,7 @@
-import { readdir } from 'node:fs/promises';
+import { mkdir, readdir, rmdir, utimes } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { join } from 'node:path';
+import { Readable } from 'node:stream';
 import { adapterNames, type Client, createClient } from '@trainyard/contracts';
 import { decodeSafetensors, encodeSafetensors, readCheckpoint } from '@trainyard/storage';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -321,6 +322,29 @@ describe('a bad archive', () => {
         (await api.call('POST', '/v1/checkpoints/import', { key: await api.keyWith('read') })).status,
       ).toBe(403);
     }));
+
+  it('that turns out too large while it is streamed is refused to the client', () =>
+    leavesNothing(async () => {
+      const archive = await tarOf({ ...files, 'README.md': Buffer.alloc(20 * LIMIT) });
+      const chunks = Array.from({ length: Math.ceil(archive.length / 50_000) }, (_, i) =>
+        archive.subarray(i * 50_000, (i + 1) * 50_000),
+      );
+      const stream = Readable.toWeb(Readable.from(chunks)) as ReadableStream;
+      await expect(client.checkpoints.import(stream)).rejects.toThrow(
+        expect.objectContaining({ code: 'payload_too_large' }),
+      );
+    }));
+
+  it('that a killed process left is removed after a day', async () => {
+    const spool = join(api.config.dataDir, 'import');
+    const [old, young] = [join(spool, 'import-old'), join(spool, 'import-young')];
+    for (const folder of [old, young]) await mkdir(folder, { recursive: true });
+    const before = new Date(Date.now() - 25 * 60 * 60 * 1000);
+    await utimes(old, before, before);
+    expect((await importing()).status).toBe(201);
+    expect(await readdir(spool)).toEqual(['import-young']);
+    await rmdir(young);
+  });
 
   it('whose sender goes away leaves nothing, and the server stays up', () =>
     leavesNothing(async () => {

@@ -1,13 +1,15 @@
 import { createHash } from 'node:crypto';
-import { mkdir, mkdtemp, open, rm } from 'node:fs/promises';
+import { mkdir, mkdtemp, open, readdir, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { TrainyardError } from '@trainyard/contracts';
 import { checkFileName, type Folder, type FolderFile } from '@trainyard/interchange';
+import { attempt } from '@trainyard/storage';
 import { extract, type Header } from 'tar-stream';
 
 const MAX_FILES = 2000;
+const DAY_MS = 24 * 60 * 60 * 1000;
 
 export interface SpooledFolder {
   folder: Folder;
@@ -32,11 +34,24 @@ export async function withSpooledTar<T>(
   use: (spooled: SpooledFolder) => Promise<T>,
 ): Promise<T> {
   await mkdir(spoolDir, { recursive: true });
+  await sweep(spoolDir);
   const path = await mkdtemp(join(spoolDir, 'import-'));
   try {
     return await use(await unpack(source, path, maxBytes));
   } finally {
     await rm(path, { recursive: true, force: true });
+  }
+}
+
+/** Removes what a process left that was killed more than a day ago. */
+async function sweep(spoolDir: string): Promise<void> {
+  for (const name of await readdir(spoolDir)) {
+    const path = join(spoolDir, name);
+    const modified = await stat(path).then(
+      ({ mtimeMs }) => mtimeMs,
+      () => Date.now(), // another import has just ended
+    );
+    if (modified < Date.now() - DAY_MS) await rm(path, { recursive: true, force: true });
   }
 }
 
@@ -64,8 +79,9 @@ async function unpack(
       if (folder.size === MAX_FILES) refuse(name, `is one file more than the ${MAX_FILES} of a folder`);
       checkFileName(name);
       const file = join(path, String(folder.size));
-      digests.push(`${name} ${await writeHashed(file, entry as AsyncIterable<Uint8Array>)}`);
-      folder.set(name, { bytes: entry.header.size ?? 0, read: (start, end) => readRange(file, start, end) });
+      const { bytes, sha256 } = await spool(entry as AsyncIterable<Uint8Array>, file);
+      digests.push(`${name} ${sha256}`);
+      folder.set(name, { bytes, read: (start, end) => readRange(file, start, end) });
     }
     await feeding;
   } catch (error) {
@@ -109,18 +125,21 @@ function toArchiveError(error: unknown): unknown {
   return new TrainyardError('invalid_data', `The body is no whole tar archive: ${reason}.`, { cause: error });
 }
 
-async function writeHashed(path: string, content: AsyncIterable<Uint8Array>): Promise<string> {
+async function spool(content: AsyncIterable<Uint8Array>, path: string) {
   const hash = createHash('sha256');
-  const handle = await open(path, 'wx');
+  const doing = 'spooling an upload';
+  const handle = await attempt(doing, () => open(path, 'wx'));
+  let bytes = 0;
   try {
     for await (const chunk of content) {
       hash.update(chunk);
-      await handle.writeFile(chunk);
+      bytes += chunk.byteLength;
+      await attempt(doing, () => handle.writeFile(chunk));
     }
   } finally {
     await handle.close();
   }
-  return hash.digest('hex');
+  return { bytes, sha256: hash.digest('hex') };
 }
 
 async function readRange(path: string, start: number, end: number): Promise<Uint8Array> {

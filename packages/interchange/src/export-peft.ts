@@ -32,7 +32,7 @@ export function exportPeft(
   const picked = adapters.map((name) => [name, optimizer[name]!] as const);
   checkRange(Object.fromEntries(picked), dtype);
   return [
-    modelCard(content.card),
+    modelCard(content.card, 'peft'),
     jsonFile('adapter_config.json', adapterConfig(lora, content.card.base)),
     safetensorsFile(
       'adapter_model.safetensors',

@@ -37,7 +37,7 @@ const PURPOSE: Record<CheckpointKind, string> = {
 const line = (text: string): string => text.replace(/\s+/g, ' ').replaceAll('|', '\\|');
 
 /** README.md: front matter as on the Hugging Face Hub, then lineage, data, licences and knowledge cut-off. */
-export function modelCard(facts: CardFacts): ExportedFile {
+export function modelCard(facts: CardFacts, library: 'transformers' | 'peft' = 'transformers'): ExportedFile {
   const licences = [
     ...new Set([...facts.licences, ...facts.datasets.flatMap(({ licence }) => licence ?? [])].map(line)),
   ].sort();
@@ -47,7 +47,7 @@ export function modelCard(facts: CardFacts): ExportedFile {
     'README.md',
     `---
 license: ${single ? JSON.stringify(single.toLowerCase()) : licences.length > 0 ? 'other' : 'unknown'}
-library_name: transformers
+library_name: ${library}
 tags: [trainyard]
 ---
 

@@ -13,4 +13,5 @@ export {
   type SafetensorsHeader,
   safetensorsHeaderEnd,
 } from './safetensors-header.ts';
+export { attempt } from './storage-error.ts';
 export { writeCheckpoint } from './write-checkpoint.ts';

@@ -117,6 +117,9 @@ function readMerges(
   ids: ReadonlyMap<string, number>,
   specials: ReadonlyMap<string, number>,
 ): Int32Array {
+  // Each makes an entry, as a rule one of its own.
+  if (Array.isArray(node.value) && node.value.length > MAX_VOCAB_SIZE)
+    node.fail(`has more than ${MAX_VOCAB_SIZE} entries`);
   const list = node.list();
   const merges = new Int32Array(3 * list.length);
   const seen = new Set<number>();
