@@ -157,6 +157,13 @@ describe('an imported checkpoint', () => {
     ).toBeNull();
   });
 
+  it('may lie in a folder of the archive', async () => {
+    const inside = Object.entries(files).map(([name, content]) => [`my model/${name}`, content]);
+    expect((await post(await tarOf(Object.fromEntries(inside)))).status).toBe(201);
+    const mixed = await post(await tarOf({ ...Object.fromEntries(inside), 'NOTICE.txt': Buffer.from('x') }));
+    expect([mixed.status, mixed.body.param]).toEqual([400, 'NOTICE.txt']);
+  });
+
   it('is made once for an Idempotency-Key', async () => {
     const headers = { 'idempotency-key': 'import-1' };
     const first = await post(await tarOf(files), '', headers);
@@ -293,7 +300,7 @@ describe('a bad archive', () => {
         { name: 'config.json', type: 'symlink', linkname: '/etc/passwd' },
         { name: 'README.md', type: 'link', linkname: 'config.json' },
         { name: 'tokenizer.json', type: 'fifo' },
-        { name: 'original', type: 'directory' },
+        { name: 'original/deeper', type: 'directory' },
         { name: 'config.json', type: 'file' },
       ] as const) {
         const archive = entry.type === 'file' ? await tarOf(files, entry) : await tarOf({}, entry);

@@ -5,7 +5,7 @@ import type { Row } from './folders.ts';
 
 const LIMIT = 1e-4;
 /** Fewer rows mean that a step compared nothing. */
-const LEAST_ROWS = 27;
+const LEAST_ROWS = 33;
 
 const lines = (await readFile(join(process.argv[2]!, 'rows.jsonl'), 'utf8')).trim().split('\n');
 const rows = lines.map((line) => JSON.parse(line) as Row);

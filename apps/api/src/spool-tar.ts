@@ -25,7 +25,7 @@ interface SpoolOptions {
 
 /**
  * Unpacks a tar archive of one folder's files into a temporary folder, which is removed once `use` has ended.
- * @throws TrainyardError `invalid_data` naming an entry that is no plain file at the top, comes twice or is not known;
+ * @throws TrainyardError `invalid_data` naming an entry that is no plain file of one folder, comes twice or is not known;
  *   `payload_too_large`.
  */
 export async function withSpooledTar<T>(
@@ -62,6 +62,7 @@ async function unpack(
 ): Promise<SpooledFolder> {
   const folder = new Map<string, FolderFile>();
   const digests: string[] = [];
+  const names = new EntryNames();
   const entries = extract();
   const feeding = pipeline(
     Readable.from(limited(source, maxBytes)),
@@ -70,7 +71,7 @@ async function unpack(
   feeding.catch(() => {}); // what went wrong is thrown by the loop below, too
   try {
     for await (const entry of entries) {
-      const name = fileName(entry.header);
+      const name = names.nameOf(entry.header);
       if (name === undefined) {
         entry.resume();
         continue;
@@ -102,15 +103,28 @@ async function* limited(source: AsyncIterable<Uint8Array>, maxBytes: number): As
   }
 }
 
-/** The plain name of a file at the top of the archive; undefined for the folder itself. */
-function fileName({ name: given, type }: Header): string | undefined {
-  const name = given.replace(/^\.\//, '');
-  if (type === 'directory' && (name === '' || name === '.')) return undefined;
-  if (type === 'directory') refuse(name, 'is a folder; the files lie at the top of the archive');
-  if (type !== 'file') refuse(name, `is a ${type}; only plain files are taken`);
-  if (!/^[\w.][\w. -]*$/.test(name) || name.startsWith('..'))
-    refuse(name, 'is no plain file name; the files lie at the top of the archive');
-  return name;
+/** Tells plain names of files at the top of an archive, or of the one folder that everything in it lies in. */
+class EntryNames {
+  /** The folder, with its slash; empty where the files lie at the top; unknown before the first entry. */
+  #root: string | undefined;
+
+  /** Undefined for the folder itself. Throws `invalid_data` naming what is no plain file of that folder. */
+  nameOf({ name: given, type }: Header): string | undefined {
+    const path = given.replace(/^\.\//, '');
+    if (type === 'directory' && (path === '' || path === '.')) return undefined;
+    this.#root ??= /^\w[\w .-]*\//.exec(path)?.[0] ?? '';
+    if (type === 'directory' && path.replace(/\/?$/, '/') === this.#root) return undefined;
+    if (type === 'directory') refuse(path, 'is a folder; all files must lie in one');
+    if (type !== 'file') refuse(path, `is a ${type}; only plain files are taken`);
+    const name = path.startsWith(this.#root) ? path.slice(this.#root.length) : path;
+    if (
+      name.length + this.#root.length !== path.length ||
+      !/^[\w.][\w. -]*$/.test(name) ||
+      name.startsWith('..')
+    )
+      refuse(path, 'is no plain file of one folder');
+    return name;
+  }
 }
 
 function refuse(name: string, problem: string): never {
