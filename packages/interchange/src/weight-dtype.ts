@@ -26,7 +26,8 @@ export function* narrow(values: Float32Array, dtype: ExportDtype): Generator<Uin
 export function checkRange(weights: Weights, dtype: ExportDtype): void {
   if (dtype !== 'f16') return;
   for (const [name, { data }] of Object.entries(weights)) {
-    const beyond = data.find((value) => Math.abs(value) > FLOAT16_MAX);
+    let beyond: number | undefined;
+    for (let i = 0; i < data.length; i++) if (Math.abs(data[i]!) > FLOAT16_MAX) beyond = data[i];
     if (beyond !== undefined)
       throw new TrainyardError(
         'incompatible_checkpoint',

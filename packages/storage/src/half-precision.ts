@@ -19,7 +19,9 @@ export function fromFloat16(bits: Uint16Array): Float32Array {
 
 /** bfloat16 is the upper half of a float32. */
 export function fromBfloat16(bits: Uint16Array): Float32Array {
-  return new Float32Array(Uint32Array.from(bits, (half) => half << 16).buffer);
+  const floats = new Uint32Array(bits.length);
+  for (let i = 0; i < bits.length; i++) floats[i] = bits[i]! << 16;
+  return new Float32Array(floats.buffer);
 }
 
 /** The largest finite value of binary16. */
