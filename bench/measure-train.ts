@@ -29,7 +29,7 @@ export function openTrain(spec: ModelSpec): Workload {
     objective: 'next_word',
     maskingRate: 0,
     fimRate: 0,
-    vocabulary: { vocabSize: model.vocabSize, special: new Tokenizer(new Int32Array(), 64).special },
+    vocabulary: { vocabSize: model.vocabSize, special: Tokenizer.fromMerges(new Int32Array(), 64).special },
     sample: (step) => sampleWindows(model, batch, seed, step),
     optimization,
     initial: initParameters(model, seed),

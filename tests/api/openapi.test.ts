@@ -86,4 +86,6 @@ it('shows the data types of an upload', () => {
     'application/x-ndjson',
     'application/jsonl',
   ]);
+  const { requestBody: archive } = document.paths['/v1/checkpoints/import'].post;
+  expect(Object.keys(archive.content)).toEqual(['application/x-tar']);
 });

@@ -1,6 +1,7 @@
 import { writeFile } from 'node:fs/promises';
 import os from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { Stage } from '@trainyard/contracts';
 import {
   type ClaimedRun,
   claimRun,
@@ -145,7 +146,7 @@ export class Worker {
     const { config, db } = this.dependencies;
     return {
       fence: run.fence,
-      stage: run.stage,
+      stage: run.stage as Stage, // an import is never claimed
       config: run.config,
       seed: run.seed,
       inputs: await loadTrainingInputs(db, run.inputs as unknown as ResolvedInputs),

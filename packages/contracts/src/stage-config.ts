@@ -6,6 +6,11 @@ export const STAGES = ['tokenizer', 'pretrain', 'finetune', 'reward_model', 'rl'
 export type Stage = (typeof STAGES)[number];
 export const StageSchema = OneOf(STAGES);
 
+/** Stages that a run may have: those that can be submitted, and `import`, which brings a checkpoint from elsewhere. */
+export const RUN_STAGES = [...STAGES, 'import'] as const;
+export type RunStage = (typeof RUN_STAGES)[number];
+export const RunStageSchema = OneOf(RUN_STAGES);
+
 const ratio = (value: number, description: string) =>
   Type.Number({ minimum: 0, maximum: 1, default: value, description });
 const count = (value: number, maximum: number, description: string) =>

@@ -9,7 +9,7 @@ import { recordEvent } from './change-state.ts';
 import type { Database, Tx } from './client.ts';
 import { type Fence, lockFenced } from './fence.ts';
 import type { Prisma } from './generated/client.ts';
-import type { AliasModel, CheckpointModel } from './generated/models.ts';
+import type { AliasModel, CheckpointModel, RunModel } from './generated/models.ts';
 import { addEdges, type Edge, knowledgeCutoff } from './lineage.ts';
 import type { ResolvedInputs } from './resolve-inputs.ts';
 import { calendarDate, found, iso, type Paged, type PageRequest, pageArguments, toPage } from './rows.ts';
@@ -53,16 +53,21 @@ export interface WrittenCheckpoint {
 
 /** Publishes a checkpoint: its row, its lineage and its event, fenced. */
 export async function recordCheckpoint(tx: Tx, fence: Fence, written: WrittenCheckpoint): Promise<string> {
-  const run = await lockFenced(tx, fence);
+  return (await addCheckpoint(tx, await lockFenced(tx, fence), written)).id;
+}
+
+/** The row, lineage and event of a checkpoint of a run that is locked, or that nobody else sees yet. */
+export async function addCheckpoint(tx: Tx, run: RunModel, written: WrittenCheckpoint): Promise<Checkpoint> {
   const row = await tx.checkpoint.create({
     data: {
       ...written,
       model: written.model as Prisma.InputJsonValue,
-      runId: fence.runId,
-      epoch: fence.epoch,
+      runId: run.id,
+      epoch: run.epoch,
       tags: [],
-      knowledgeCutoff: await knowledgeCutoff(tx, 'run', fence.runId),
+      knowledgeCutoff: await knowledgeCutoff(tx, 'run', run.id),
     },
+    include,
   });
   await tx.run.update({ where: { id: run.id }, data: { checkpointId: row.id } });
   await addEdges(tx, checkpointEdges(run.id, row.id, run.inputs as unknown as ResolvedInputs));
@@ -72,7 +77,7 @@ export async function recordCheckpoint(tx: Tx, fence: Fence, written: WrittenChe
     final: row.final,
     bytes: written.bytes,
   });
-  return row.id;
+  return toCheckpoint(row);
 }
 
 /** A checkpoint comes from its run, and directly from what the run was made from. */

@@ -8,6 +8,7 @@ export { databaseError } from './database-error.ts';
 export * from './datasets.ts';
 export { type Fence, FencedError } from './fence.ts';
 export { type Answer, type IdempotencyKey, once } from './idempotency.ts';
+export { type ImportedCheckpoint, recordImport } from './imports.ts';
 export { getLineage } from './lineage.ts';
 export * from './metrics.ts';
 export { migrate } from './migrate.ts';

@@ -73,8 +73,8 @@ export async function getLineage(
 }
 
 /**
- * The latest `collected_until` of the pre-training data above an object: where its knowledge ends. Fine-tuning and
- * feedback teach little new knowledge, so they do not move it. Null if no pre-training data above has a date.
+ * The latest `collected_until` of the pre-training data and imported models above an object: where its knowledge ends.
+ * Fine-tuning and feedback teach little new knowledge, so they do not move it. Null if none of those has a date.
  */
 export async function knowledgeCutoff(
   tx: Pick<Tx, '$queryRaw'>,
@@ -86,9 +86,13 @@ export async function knowledgeCutoff(
       SELECT ${type}::text AS type, ${id}::uuid AS id
       UNION
       SELECT e.parent_type, e.parent_id FROM lineage_edges e JOIN above a ON e.child_type = a.type AND e.child_id = a.id)
-    SELECT max(v.collected_until) AS cutoff
-    FROM above a JOIN runs r ON a.type = 'run' AND r.id = a.id AND r.stage = 'pretrain'
-    JOIN lineage_edges e ON e.child_type = 'run' AND e.child_id = r.id AND e.parent_type = 'dataset_version'
-    JOIN dataset_versions v ON v.id = e.parent_id`;
+    SELECT max(until) AS cutoff FROM (
+      SELECT v.collected_until AS until
+      FROM above a JOIN runs r ON a.type = 'run' AND r.id = a.id AND r.stage = 'pretrain'
+      JOIN lineage_edges e ON e.child_type = 'run' AND e.child_id = r.id AND e.parent_type = 'dataset_version'
+      JOIN dataset_versions v ON v.id = e.parent_id
+      UNION ALL
+      SELECT (r.config ->> 'collected_until')::date
+      FROM above a JOIN runs r ON a.type = 'run' AND r.id = a.id AND r.stage = 'import') known`;
   return rows[0]?.cutoff ?? null;
 }

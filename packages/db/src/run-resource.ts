@@ -1,11 +1,11 @@
-import type { Progress, Run, RunError, RunState, Stage, TerminationReason } from '@trainyard/contracts';
+import type { Progress, Run, RunError, RunStage, RunState, TerminationReason } from '@trainyard/contracts';
 import type { RunModel } from './generated/models.ts';
 import { iso, isoOrNull } from './rows.ts';
 
 export const toRun = (row: RunModel): Run => ({
   id: row.id,
   name: row.name,
-  stage: row.stage as Stage,
+  stage: row.stage as RunStage,
   state: row.state as RunState,
   state_reason: row.stateReason,
   termination_reason: row.terminationReason as TerminationReason | null,

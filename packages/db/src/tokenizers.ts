@@ -21,8 +21,16 @@ export async function recordTokenizer(
   fence: Fence,
   trained: { vocabSize: number; sha256: string; bytesPerToken: number },
 ): Promise<string> {
-  const run = await lockFenced(tx, fence);
-  const row = await tx.tokenizer.create({ data: { ...trained, runId: fence.runId, epoch: fence.epoch } });
+  return addTokenizer(tx, await lockFenced(tx, fence), trained);
+}
+
+/** The row, lineage and event of a tokenizer of a run that is locked, or that nobody else sees yet. */
+export async function addTokenizer(
+  tx: Tx,
+  run: { id: string; epoch: number },
+  made: { vocabSize: number; sha256: string; bytesPerToken: number | null },
+): Promise<string> {
+  const row = await tx.tokenizer.create({ data: { ...made, runId: run.id, epoch: run.epoch } });
   await tx.run.update({ where: { id: run.id }, data: { tokenizerId: row.id } });
   await addEdges(tx, [
     { parentType: 'run', parentId: run.id, childType: 'tokenizer', childId: row.id, role: 'produced' },

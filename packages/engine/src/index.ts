@@ -1,3 +1,4 @@
+export type { StoredModel } from '@trainyard/contracts';
 export {
   type Completion,
   type GenerationRequest,
@@ -23,7 +24,7 @@ export {
   type ParameterLookup,
   type Parameters,
 } from './model/parameters.ts';
-export { type StoredModel, toModelConfig } from './model/stored-model.ts';
+export { toModelConfig } from './model/stored-model.ts';
 export { type Candidate, predictMasked, predictNext } from './predict.ts';
 export { normal, permutation, random, shuffle } from './random.ts';
 export { type BitsPerByteOptions, bitsPerByte } from './stages/bits-per-byte.ts';

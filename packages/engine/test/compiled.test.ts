@@ -31,7 +31,7 @@ const pairs = symbols.map((asked, i) => ({
 const common = { config, weights, control: goOn };
 const plan = (changes = {}) => optimization({ steps: STEPS, ...changes });
 
-const vocabulary = new Tokenizer(new Int32Array(), 64);
+const vocabulary = Tokenizer.fromMerges(new Int32Array(), 64);
 const text = { ...config, vocabSize: vocabulary.vocabSize };
 const windows = (step: number, micro: number) => {
   const uniform = random(1, 'text', step, micro);
@@ -81,7 +81,14 @@ const STAGES: Record<string, (execution: Execution) => AsyncGenerator<TrainingEv
   'reward model with dropout': (execution) =>
     trainRewardModel({ ...common, pairs, execution, optimization: plan({ dropout: 0.1 }) }),
   DPO: (execution) =>
-    dpo({ ...common, pairs, execution, beta: 0.2, nllWeight: 0.5, optimization: plan({ batchSize: 3 }) }),
+    dpo({
+      ...common,
+      pairs,
+      execution,
+      beta: 0.2,
+      nllWeight: 0.5,
+      optimization: plan({ batchSize: 3, learningRate: 1e-3 }),
+    }),
   GRPO: (execution) =>
     grpo({
       ...common,

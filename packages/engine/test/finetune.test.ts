@@ -1,9 +1,10 @@
+import { adapterNames } from '@trainyard/contracts';
 import { loadBackend } from '@trainyard/tensor';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { initParameters, loadParameters } from '../src/model/parameters.ts';
 import { evaluateAnswers, meanAndError } from '../src/stages/evaluate-answers.ts';
 import { finetune } from '../src/stages/finetune.ts';
-import { adapterNames, type LoraConfig } from '../src/stages/lora.ts';
+import type { LoraConfig } from '../src/stages/lora.ts';
 import {
   ask,
   chat,

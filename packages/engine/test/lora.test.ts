@@ -1,4 +1,5 @@
 import * as tf from '@tensorflow/tfjs-core';
+import { adapterNames } from '@trainyard/contracts';
 import { loadBackend } from '@trainyard/tensor';
 import { beforeAll, expect, it } from 'vitest';
 import type { HostTensors } from '../src/host-tensor.ts';
@@ -7,7 +8,6 @@ import { initParameters, loadParameters, lookup } from '../src/model/parameters.
 import {
   adaptedLookup,
   adaptedNames,
-  adapterNames,
   initAdapters,
   type LoraConfig,
   mergeAdapters,

@@ -16,7 +16,7 @@ import { tinyConfig } from './tiny-config.ts';
 
 beforeAll(() => loadBackend({ prefer: 'auto' }));
 
-const vocabulary = new Tokenizer(new Int32Array(), 64);
+const vocabulary = Tokenizer.fromMerges(new Int32Array(), 64);
 const config = (objective: Objective): ModelConfig =>
   tinyConfig({ vocabSize: 266, layers: 1, attention: objective === 'masked' ? 'bidirectional' : 'causal' });
 

@@ -14,30 +14,40 @@ export function encodeSafetensors(
   const entries = Object.entries(tensors).sort(
     ([a, x], [b, y]) => y.data.BYTES_PER_ELEMENT - x.data.BYTES_PER_ELEMENT || compare(a, b),
   );
-  const header: [string, unknown][] = [];
-  if (Object.keys(metadata).length > 0) {
-    const sorted = Object.entries(metadata).sort(([a], [b]) => compare(a, b));
-    header.push(['__metadata__', Object.fromEntries(sorted)]);
-  }
   const chunks: Uint8Array[] = [];
-  let offset = 0;
   for (const [name, tensor] of entries) {
     assertConsistent(name, tensor);
     const { buffer, byteOffset, byteLength } = tensor.data;
-    const end = offset + byteLength;
-    header.push([
-      name,
-      { dtype: STORED[tensor.dtype].code, shape: tensor.shape, data_offsets: [offset, end] },
-    ]);
     if (byteLength > 0) chunks.push(new Uint8Array(buffer, byteOffset, byteLength));
-    offset = end;
   }
-  return [encodeHeader(Object.fromEntries(header)), ...chunks];
+  const layout = entries.map(([name, { dtype, shape, data }]) => ({
+    name,
+    code: STORED[dtype].code,
+    shape,
+    bytes: data.byteLength,
+  }));
+  return [encodeSafetensorsHeader(layout, metadata), ...chunks];
 }
 
-/** The header's length as u64, then its JSON, padded with spaces so that the data starts 8-byte aligned. */
-function encodeHeader(content: object): Uint8Array {
-  const json = new TextEncoder().encode(JSON.stringify(content));
+/**
+ * The header of a file whose data are these tensors one after the other: its length as u64, then its JSON, padded with
+ * spaces so that the data starts 8-byte aligned. `code` is the dtype as the file spells it.
+ */
+export function encodeSafetensorsHeader(
+  tensors: Iterable<{ name: string; code: string; shape: readonly number[]; bytes: number }>,
+  metadata: Readonly<Record<string, string>> = {},
+): Uint8Array {
+  const content: [string, unknown][] = [];
+  if (Object.keys(metadata).length > 0) {
+    const sorted = Object.entries(metadata).sort(([a], [b]) => compare(a, b));
+    content.push(['__metadata__', Object.fromEntries(sorted)]);
+  }
+  let offset = 0;
+  for (const { name, code, shape, bytes } of tensors) {
+    content.push([name, { dtype: code, shape, data_offsets: [offset, offset + bytes] }]);
+    offset += bytes;
+  }
+  const json = new TextEncoder().encode(JSON.stringify(Object.fromEntries(content)));
   const header = new Uint8Array(8 + Math.ceil(json.byteLength / 8) * 8).fill(0x20);
   new DataView(header.buffer).setBigUint64(0, BigInt(header.byteLength - 8), true);
   header.set(json, 8);

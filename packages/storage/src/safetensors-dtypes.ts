@@ -1,3 +1,5 @@
+import { fromBfloat16, fromFloat16 } from './half-precision.ts';
+
 /** What the values of each dtype are held in; `bool` as bytes 0 and 1. */
 interface TensorArrays {
   float32: Float32Array;
@@ -54,21 +56,6 @@ export const READINGS: ReadonlyMap<string, Reading> = new Map<string, Reading>([
     code,
     { dtype: dtype as Dtype, array },
   ]),
-  ['F16', { dtype: 'float32', array: Uint16Array, widen: (bits) => Float32Array.from(bits, fromFloat16) }],
+  ['F16', { dtype: 'float32', array: Uint16Array, widen: fromFloat16 }],
   ['BF16', { dtype: 'float32', array: Uint16Array, widen: fromBfloat16 }],
 ]);
-
-/** IEEE 754 binary16: 1 sign bit, 5 exponent bits with bias 15, 10 fraction bits. */
-function fromFloat16(bits: number): number {
-  const sign = bits & 0x8000 ? -1 : 1;
-  const exponent = (bits >> 10) & 0x1f;
-  const fraction = bits & 0x3ff;
-  if (exponent === 0) return sign * fraction * 2 ** -24;
-  if (exponent === 0x1f) return fraction === 0 ? sign * Number.POSITIVE_INFINITY : Number.NaN;
-  return sign * (1 + fraction / 1024) * 2 ** (exponent - 15);
-}
-
-/** bfloat16 is the upper half of a float32. */
-function fromBfloat16(bits: Uint16Array): Float32Array {
-  return new Float32Array(Uint32Array.from(bits, (half) => half << 16).buffer);
-}

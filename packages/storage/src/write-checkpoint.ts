@@ -1,4 +1,4 @@
-import type { BlobRef, BlobStore } from './blob-store.ts';
+import type { BlobContent, BlobRef, BlobStore } from './blob-store.ts';
 import { type CheckpointFile, encodeManifest, type NewCheckpoint } from './checkpoint-manifest.ts';
 
 /**
@@ -8,7 +8,7 @@ import { type CheckpointFile, encodeManifest, type NewCheckpoint } from './check
  */
 export async function writeCheckpoint(
   store: BlobStore,
-  checkpoint: NewCheckpoint & { files: Readonly<Record<string, Uint8Array | Uint8Array[]>> },
+  checkpoint: NewCheckpoint & { files: Readonly<Record<string, BlobContent>> },
 ): Promise<{ manifest: BlobRef; bytes: number; files: CheckpointFile[] }> {
   const files: CheckpointFile[] = [];
   for (const [name, content] of Object.entries(checkpoint.files)) {

@@ -65,7 +65,7 @@ export class BpeTrainer {
     }
     const learnt = pairs.length / 2;
     options.onProgress?.(learnt, learnt);
-    return new Tokenizer(Int32Array.from(pairs), this.#maxWordLength);
+    return Tokenizer.fromMerges(Int32Array.from(pairs), this.#maxWordLength);
   }
 
   #addNew(word: string): void {

@@ -1,29 +1,37 @@
-import { FIRST_MERGE_ID } from './special-tokens.ts';
-
-/** What `mergedId` answers for a pair that has no merge: greater than every id. */
+/** What `rank` answers for a pair that has no merge: greater than every rank. */
 export const NO_MERGE = 0x7fffffff;
 
-/** Open-addressing hash table from a pair of token ids to the id of their merge. */
+/** Open-addressing hash table from a pair of token ids to the rank of their merge: the earlier learnt, the lower. */
 export class MergeTable {
   readonly #mask: number;
-  /** [slots, 3]: left, right, merged id; merged id 0 marks an empty slot. */
+  /** [slots, 3]: left, right, rank + 1; 0 there marks an empty slot. */
   readonly #slots: Int32Array;
+  readonly #merges: Int32Array;
 
-  /** @param pairs [merges, 2] flattened; merge i makes the token FIRST_MERGE_ID + i. */
-  constructor(pairs: Int32Array) {
-    const size = 2 ** Math.ceil(Math.log2(Math.max(2, pairs.length)));
+  /** @param merges [merges, 3] flattened: left, right and the token that they merge into, in the order learnt. */
+  constructor(merges: Int32Array) {
+    const count = merges.length / 3;
+    const size = 2 ** Math.ceil(Math.log2(Math.max(2, 2 * count)));
+    this.#merges = merges;
     this.#mask = size - 1;
     this.#slots = new Int32Array(3 * size);
-    for (let i = 0; i < pairs.length; i += 2) {
-      const at = this.#find(pairs[i]!, pairs[i + 1]!);
-      this.#slots[at] = pairs[i]!;
-      this.#slots[at + 1] = pairs[i + 1]!;
-      this.#slots[at + 2] = FIRST_MERGE_ID + i / 2;
+    for (let rank = 0; rank < count; rank++) {
+      const [left, right] = [merges[3 * rank]!, merges[3 * rank + 1]!];
+      const at = this.#find(left, right);
+      this.#slots[at] = left;
+      this.#slots[at + 1] = right;
+      this.#slots[at + 2] = rank + 1;
     }
   }
 
-  mergedId(left: number, right: number): number {
-    return this.#slots[this.#find(left, right) + 2]! || NO_MERGE;
+  rank(left: number, right: number): number {
+    const stored = this.#slots[this.#find(left, right) + 2]!;
+    return stored === 0 ? NO_MERGE : stored - 1;
+  }
+
+  /** The token that the merge of this rank makes. */
+  merged(rank: number): number {
+    return this.#merges[3 * rank + 2]!;
   }
 
   /** Offset of the pair's slot, or of the empty slot where it belongs. */

@@ -17,10 +17,6 @@ export type SpecialIds = Record<keyof typeof SPECIAL_TOKENS, number>;
 /** The specials in id order. */
 export const SPECIAL_TEXTS: readonly string[] = Object.values(SPECIAL_TOKENS);
 
-export const SPECIAL_IDS: Readonly<SpecialIds> = Object.freeze(
-  Object.fromEntries(Object.keys(SPECIAL_TOKENS).map((name, id) => [name, id])) as SpecialIds,
-);
-
 /** Ids: specials, then one token per byte value, then one per merge in the order it was learnt. */
 export const FIRST_BYTE_ID = SPECIAL_TEXTS.length;
 export const FIRST_MERGE_ID = FIRST_BYTE_ID + 256;

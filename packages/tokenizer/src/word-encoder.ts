@@ -1,6 +1,5 @@
 import { type MergeTable, NO_MERGE } from './merge-table.ts';
-import { detachedCopy, maxWordBytes } from './pre-tokens.ts';
-import { FIRST_BYTE_ID } from './special-tokens.ts';
+import { detachedCopy } from './pre-tokens.ts';
 import type { TokenBuffer } from './token-buffer.ts';
 
 const CACHED_WORDS = 65_536;
@@ -13,21 +12,23 @@ const utf8 = new TextEncoder();
 /** Encodes single words, remembering recent ones: most words of a text were seen before. */
 export class WordEncoder {
   readonly #merges: MergeTable;
+  readonly #byteIds: Int32Array;
   readonly #bytes: Uint8Array;
   readonly #tokens: Int32Array;
-  /** #merged[i] is the id that tokens i and i + 1 merge into, or NO_MERGE. */
-  readonly #merged: Int32Array;
+  /** #ranks[i] is the rank of the merge of tokens i and i + 1, or NO_MERGE. */
+  readonly #ranks: Int32Array;
   /** Word -> offset in the pool, where its token count and then its tokens lie. */
   readonly #offsets = new Map<string, number>();
   readonly #pool = new Int32Array(POOL_TOKENS);
   #used = 0;
 
-  constructor(merges: MergeTable, maxWordLength: number) {
-    const longest = maxWordBytes(maxWordLength);
+  /** @param byteIds [256], the token of each byte; `maxWordBytes`: the longest word's UTF-8 length. */
+  constructor(merges: MergeTable, byteIds: Int32Array, maxWordBytes: number) {
     this.#merges = merges;
-    this.#bytes = new Uint8Array(longest);
-    this.#tokens = new Int32Array(longest);
-    this.#merged = new Int32Array(longest);
+    this.#byteIds = byteIds;
+    this.#bytes = new Uint8Array(maxWordBytes);
+    this.#tokens = new Int32Array(maxWordBytes);
+    this.#ranks = new Int32Array(maxWordBytes);
   }
 
   append(word: string, out: TokenBuffer): void {
@@ -56,26 +57,28 @@ export class WordEncoder {
   /** Leaves the word's tokens in #tokens and returns how many: the earliest-learnt merge first, leftmost first. */
   #encode(word: string): number {
     const tokens = this.#tokens;
-    const merged = this.#merged;
+    const ranks = this.#ranks;
+    const merges = this.#merges;
     let count = utf8.encodeInto(word, this.#bytes).written;
-    for (let i = 0; i < count; i++) tokens[i] = FIRST_BYTE_ID + this.#bytes[i]!;
-    for (let i = 0; i + 1 < count; i++) merged[i] = this.#merges.mergedId(tokens[i]!, tokens[i + 1]!);
+    for (let i = 0; i < count; i++) tokens[i] = this.#byteIds[this.#bytes[i]!]!;
+    for (let i = 0; i + 1 < count; i++) ranks[i] = merges.rank(tokens[i]!, tokens[i + 1]!);
     for (;;) {
       let best = NO_MERGE;
       let at = -1;
       for (let i = 0; i + 1 < count; i++) {
-        if (merged[i]! < best) {
-          best = merged[i]!;
+        if (ranks[i]! < best) {
+          best = ranks[i]!;
           at = i;
         }
       }
       if (at < 0) return count;
-      tokens[at] = best;
+      const token = merges.merged(best);
+      tokens[at] = token;
       tokens.copyWithin(at + 1, at + 2, count);
-      merged.copyWithin(at, at + 1, count);
+      ranks.copyWithin(at, at + 1, count);
       count--;
-      if (at > 0) merged[at - 1] = this.#merges.mergedId(tokens[at - 1]!, best);
-      if (at + 1 < count) merged[at] = this.#merges.mergedId(best, tokens[at + 1]!);
+      if (at > 0) ranks[at - 1] = merges.rank(tokens[at - 1]!, token);
+      if (at + 1 < count) ranks[at] = merges.rank(token, tokens[at + 1]!);
     }
   }
 }

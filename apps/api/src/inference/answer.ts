@@ -33,7 +33,7 @@ async function predict(model: LoadedModel, { text, top_k, blanks }: PredictTask)
     return { blank, candidates: (await predictNext(params, config, tokens, top_k)).map(name) };
   };
   if (blanks === 'next_word')
-    return { positions: [await next(null, Int32Array.of(special.endOfText, ...tokenizer.encode(text)))] };
+    return { positions: [await next(null, Int32Array.of(tokenizer.beginOfText, ...tokenizer.encode(text)))] };
 
   // A word's token holds the space before it, and so does what stands for it.
   const parts = text.split(BLANK);
@@ -71,11 +71,10 @@ async function write(
   task: WriteTask,
   { signal, onText }: AnswerOptions,
 ): Promise<Completion> {
-  const { special } = tokenizer;
   const chat = task.kind === 'chat';
   const prompt = chat
     ? renderChat(tokenizer, task.messages, { generationPrompt: true }).tokens
-    : Int32Array.of(special.endOfText, ...tokenizer.encode(task.prompt));
+    : Int32Array.of(tokenizer.beginOfText, ...tokenizer.encode(task.prompt));
   requireRoom(prompt.length, task.max_tokens, config.contextLength, chat ? 'messages' : 'prompt');
   const decoder = tokenizer.decoder();
   const parts: string[] = [];
@@ -91,7 +90,7 @@ async function write(
     ...(task.top_k === undefined ? {} : { topK: task.top_k }),
     ...(task.top_p === undefined ? {} : { topP: task.top_p }),
     seed: task.seed,
-    stopTokens: [special.endOfText, special.end],
+    stopTokens: [tokenizer.special.endOfText, tokenizer.endOfMessage],
     onToken: (_, token) => say(decoder.push(token)),
     signal,
   });

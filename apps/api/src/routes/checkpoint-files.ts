@@ -1,9 +1,11 @@
 import type { Readable } from 'node:stream';
 import { CheckpointFiles, ref, Strict, TrainyardError } from '@trainyard/contracts';
-import { resolveCheckpoint } from '@trainyard/db';
+import { getTokenizer, resolveCheckpoint } from '@trainyard/db';
 import { type CheckpointFile, readCheckpoint } from '@trainyard/storage';
 import { Type } from 'typebox';
 import type { App } from '../app.ts';
+import { tarArchive } from '../tar-archive.ts';
+import { tarContent } from './exports.ts';
 import { ByReference } from './parameters.ts';
 import type { Services } from './routes.ts';
 
@@ -12,6 +14,9 @@ const MANIFEST = 'manifest.json';
 const ByFile = Strict({ ...ByReference.properties, name: Type.String({ minLength: 1, maxLength: 255 }) });
 
 export function checkpointFileRoutes(app: App, { db, blobs }: Services): void {
+  async function* blobChunks(file: CheckpointFile): AsyncGenerator<Uint8Array> {
+    yield* await blobs.open(file);
+  }
   /** The files of the manifest, and the manifest itself. */
   const filesOf = async (reference: string): Promise<CheckpointFile[]> => {
     const { manifestSha256 } = await resolveCheckpoint(db.client, reference, 'id');
@@ -31,6 +36,33 @@ export function checkpointFileRoutes(app: App, { db, blobs }: Services): void {
       },
     },
     async (request) => ({ data: await filesOf(request.params.id) }),
+  );
+  app.get(
+    '/checkpoints/:id/archive',
+    {
+      config: { scope: 'read' },
+      schema: {
+        summary: 'Download all files of a checkpoint as a tar archive',
+        description:
+          'Its own files as they are stored, its manifest and its tokenizer.json. A download of a damaged file is broken off.',
+        tags,
+        params: ByReference,
+        response: { 200: tarContent('The archive') },
+      },
+    },
+    async (request, reply) => {
+      const { id, tokenizerId } = await resolveCheckpoint(db.client, request.params.id, 'id');
+      const { sha256 } = await getTokenizer(db, tokenizerId);
+      const tokenizer = { name: 'tokenizer.json', sha256, bytes: await blobs.size(sha256) };
+      const files = [...(await filesOf(id)), tokenizer].map((file) => ({
+        ...file,
+        chunks: () => blobChunks(file),
+      }));
+      return reply
+        .header('content-disposition', `attachment; filename="${id}.tar"`)
+        .type('application/x-tar')
+        .send(tarArchive(files));
+    },
   );
   app.get(
     '/checkpoints/:id/files/:name',

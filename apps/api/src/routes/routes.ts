@@ -9,7 +9,9 @@ import { checkpointRoutes } from './checkpoints.ts';
 import { comparisonRoutes } from './comparisons.ts';
 import { datasetVersionRoutes } from './dataset-versions.ts';
 import { datasetRoutes } from './datasets.ts';
+import { exportRoutes } from './exports.ts';
 import { feedbackRoutes } from './feedback.ts';
+import { importRoutes } from './imports.ts';
 import { inferenceRoutes } from './inference.ts';
 import { lineageRoutes } from './lineage.ts';
 import { pipelineRoutes } from './pipelines.ts';
@@ -38,6 +40,8 @@ export function routes(app: App, services: Services): void {
   pipelineRoutes(app, services);
   checkpointRoutes(app, services);
   checkpointFileRoutes(app, services);
+  exportRoutes(app, services);
+  importRoutes(app, services);
   inferenceRoutes(app, services);
   aliasRoutes(app, services);
   lineageRoutes(app, services);

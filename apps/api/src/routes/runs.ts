@@ -6,9 +6,9 @@ import {
   RunEstimate,
   RunPage,
   type Run as RunResource,
+  RunStageSchema,
   RunStateSchema,
   ref,
-  StageSchema,
   Strict,
 } from '@trainyard/contracts';
 import {
@@ -66,7 +66,7 @@ export function runRoutes(app: App, { db, kick }: Services): void {
         tags,
         querystring: Strict({
           ...PageQuery,
-          stage: Type.Optional(StageSchema),
+          stage: Type.Optional(RunStageSchema),
           state: Type.Optional(RunStateSchema),
           pipeline: Type.Optional(Id),
         }),

@@ -1,5 +1,4 @@
 import { createReadStream } from 'node:fs';
-import type { IncomingMessage } from 'node:http';
 import {
   type Dataset,
   DatasetVersion,
@@ -15,6 +14,7 @@ import { answerOnce } from '../answer-once.ts';
 import type { App } from '../app.ts';
 import { allowedFile, formatOfFile } from '../import-file.ts';
 import { ingestLimits } from '../ingest-limits.ts';
+import { acceptStreams, streamedBody } from '../streamed-body.ts';
 import { ById } from './parameters.ts';
 import type { Services } from './routes.ts';
 
@@ -25,8 +25,6 @@ const FORMATS = {
   'application/jsonl': 'jsonl',
 } as const;
 const DATA = Type.Unknown({ description: 'The records, streamed.' });
-/** What a client still sends of an upload that was refused is passed over for so long, so that it reads the refusal. */
-const LINGER_MS = 2000;
 type ContentType = keyof typeof FORMATS;
 type Format = (typeof FORMATS)[ContentType];
 type Source = AsyncIterable<Uint8Array>;
@@ -106,16 +104,7 @@ export function uploadRoutes(app: App, { db, blobs, config }: Services): void {
   );
 
   app.register(async (scoped) => {
-    scoped.removeAllContentTypeParsers();
-    scoped.addContentTypeParser(
-      Object.keys(FORMATS),
-      async (_request: unknown, body: IncomingMessage) => body,
-    );
-    scoped.addHook('onResponse', async ({ raw }) => {
-      if (raw.complete !== false) return;
-      raw.resume();
-      setTimeout(() => raw.complete || raw.socket.destroy(), LINGER_MS).unref();
-    });
+    acceptStreams(scoped, Object.keys(FORMATS));
     (scoped as App).post(
       '/datasets/:id/versions',
       {
@@ -135,14 +124,8 @@ export function uploadRoutes(app: App, { db, blobs, config }: Services): void {
       async (request, reply) => {
         const { headers, query } = request;
         const compression = compressionOf(headers['content-encoding']);
-        if (Number(headers['content-length'] ?? 0) > config.maxUploadBytes)
-          throw new TrainyardError(
-            'payload_too_large',
-            `The upload is larger than ${config.maxUploadBytes} bytes; divide it into several versions.`,
-          );
-        if (!request.body) throw new TrainyardError('invalid_data', 'The upload is empty.');
+        const source = streamedBody(request, config.maxUploadBytes);
         const dataset = await getDataset(db, request.params.id);
-        const source = (request.body as IncomingMessage).iterator({ destroyOnReturn: false }) as Source;
         const format = formatOf(headers['content-type']);
         if (format === 'text' && dataset.kind !== 'text')
           throw new TrainyardError(

@@ -1,11 +1,13 @@
-import { CHECKPOINT_KINDS, type Checkpoint, type Client, type Prediction } from '@trainyard/contracts';
+import { CHECKPOINT_KINDS, type Client, type Prediction } from '@trainyard/contracts';
 import { type Command, Option } from 'commander';
 import { type Context, numberOption, type Session, withSession } from '../context.ts';
 import { downloadCheckpoint } from '../download-checkpoint.ts';
 import { moreHint, type PageOptions, paged } from '../paging.ts';
 import { bar, bytes, short } from '../terminal/figures.ts';
-import { fields, table } from '../terminal/table.ts';
+import { table } from '../terminal/table.ts';
 import { oneLine } from '../terminal/terminal.ts';
+import { interchangeCommands } from './interchange.ts';
+import { showCheckpoint } from './show-checkpoint.ts';
 
 export function checkpointCommands(program: Command, context: Context): void {
   const checkpoints = program.command('checkpoints').description('models, at the steps where they were kept');
@@ -77,6 +79,7 @@ export function checkpointCommands(program: Command, context: Context): void {
         session.print(await session.client.checkpoints.predict(id, { text, top_k: topK }), showPrediction),
       ),
     );
+  interchangeCommands(checkpoints, context);
   aliasCommands(checkpoints, context);
 }
 
@@ -117,13 +120,6 @@ async function setAlias(
     session.print({ name, checkpoint_id: id }, () => `${name} is ${id}`);
   }
 }
-
-const showCheckpoint = ({ model, metrics, ...checkpoint }: Checkpoint): string =>
-  [
-    fields({ ...checkpoint, bytes: bytes(checkpoint.bytes), parameters: short(checkpoint.parameters) }),
-    `model    ${JSON.stringify(model)}`,
-    `metrics  ${JSON.stringify(metrics)}`,
-  ].join('\n');
 
 const showPrediction = ({ positions }: Prediction): string =>
   positions

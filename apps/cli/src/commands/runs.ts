@@ -1,4 +1,4 @@
-import { type Client, RUN_STATES, type Run, STAGES } from '@trainyard/contracts';
+import { type Client, RUN_STAGES, RUN_STATES, type Run } from '@trainyard/contracts';
 import { type Command, Option } from 'commander';
 import { type Context, numberOption, withSession } from '../context.ts';
 import { moreHint, type PageOptions, paged } from '../paging.ts';
@@ -20,7 +20,7 @@ export function runCommands(program: Command, context: Context): void {
   submitCommand(runs, context);
   paged(runs.command('list'))
     .description('list runs, the newest first')
-    .addOption(new Option('--stage <stage>', 'only this stage').choices(STAGES))
+    .addOption(new Option('--stage <stage>', 'only this stage').choices(RUN_STAGES))
     .addOption(new Option('--state <state>', 'only this state').choices(RUN_STATES))
     .option('--pipeline <id>', 'only those of this pipeline')
     .action(

@@ -20,7 +20,7 @@ export function tokenizerCommands(program: Command, context: Context): void {
               page.data.map((one) => [
                 one.id,
                 one.vocab_size,
-                one.bytes_per_token.toFixed(2),
+                one.bytes_per_token?.toFixed(2) ?? 'unknown',
                 one.run_id,
                 one.created_at,
               ]),

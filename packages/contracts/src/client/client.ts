@@ -22,6 +22,7 @@ import type {
   Prediction,
   PredictRequest,
 } from '../resources/inference.ts';
+import type { ExportCheckpoint, ImportQuery } from '../resources/interchange.ts';
 import type { Lineage, LineageType } from '../resources/lineage.ts';
 import type { CreatePipeline, Pipeline } from '../resources/pipeline.ts';
 import type {
@@ -152,6 +153,23 @@ export function createClient(options: ClientOptions) {
         get<List<Checkpoint>>('/v1/checkpoints', query),
       files: (id: string) => get<{ data: CheckpointFile[] }>(`/v1/checkpoints/${part(id)}/files`),
       download: (id: string, name: string) => send(`/v1/checkpoints/${part(id)}/files/${part(name)}`),
+      /** All files of a checkpoint, as a tar archive. */
+      archive: (id: string) => send(`/v1/checkpoints/${part(id)}/archive`),
+      /** The checkpoint in another tool's format, as a tar archive of a folder. */
+      export: (id: string, request: Partial<ExportCheckpoint> = {}) =>
+        send(`/v1/checkpoints/${part(id)}/export`, { method: 'POST', body: request }),
+      /** Takes a tar archive of a Hugging Face or, with `base`, a PEFT folder. */
+      import: (
+        archive: NonNullable<Call['raw']>['content'],
+        query: ImportQuery = {},
+        { idempotencyKey }: Create = {},
+      ) =>
+        json<Checkpoint>('/v1/checkpoints/import', {
+          method: 'POST',
+          raw: { content: archive, type: 'application/x-tar' },
+          query,
+          ...(idempotencyKey ? { idempotencyKey } : {}),
+        }),
       setTags: (id: string, tags: string[]) =>
         json<Checkpoint>(`/v1/checkpoints/${part(id)}/tags`, { method: 'PUT', body: { tags } }),
       predict: (id: string, request: Partially<PredictRequest, 'top_k'>) =>

@@ -36,6 +36,7 @@ export const Checkpoint = Type.Object(
 export type Checkpoint = Static<typeof Checkpoint>;
 export const CheckpointPage = Page(Checkpoint, 'CheckpointPage');
 export const CheckpointFiles = Type.Object({ data: Type.Array(CheckpointFile) }, { $id: 'CheckpointFiles' });
+export type CheckpointFiles = Static<typeof CheckpointFiles>;
 
 export const Tag = Type.String({ minLength: 1, maxLength: 64, pattern: '^[A-Za-z0-9][A-Za-z0-9._-]*$' });
 export const SetTags = Strict(
@@ -57,9 +58,12 @@ export const Tokenizer = Type.Object(
     run_id: Id,
     vocab_size: Type.Integer(),
     sha256: Type.String(),
-    bytes_per_token: Type.Number({
-      description: 'Measured on held-out text, else on the text it was trained on.',
-    }),
+    bytes_per_token: Nullable(
+      Type.Number({
+        description:
+          'Measured on held-out text, else on the text it was trained on; null of an imported one.',
+      }),
+    ),
     created_at: Timestamp,
   },
   { $id: 'Tokenizer' },

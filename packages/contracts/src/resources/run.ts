@@ -1,7 +1,7 @@
 import { type Static, Type } from 'typebox';
 import { RunStateSchema, TerminationReasonSchema } from '../run-state.ts';
 import { Id, Name, Nullable, Page, ref, Strict, Timestamp } from '../schema.ts';
-import { StageSchema } from '../stage-config.ts';
+import { RunStageSchema, StageSchema } from '../stage-config.ts';
 
 const Reference = Type.String({ minLength: 1, maxLength: 220 });
 
@@ -68,7 +68,7 @@ export const Run = Type.Object(
   {
     id: Id,
     name: Nullable(Type.String()),
-    stage: StageSchema,
+    stage: RunStageSchema,
     state: RunStateSchema,
     state_reason: Nullable(Type.String()),
     termination_reason: Nullable(TerminationReasonSchema),

@@ -1,8 +1,8 @@
 import * as tf from '@tensorflow/tfjs-core';
-import { TrainyardError } from '@trainyard/contracts';
+import { TrainyardError, weightShapes } from '@trainyard/contracts';
 import { fromHost, type HostTensors } from '../host-tensor.ts';
 import { normal, random } from '../random.ts';
-import { headWidth, type ModelConfig, validateModelConfig } from './model-config.ts';
+import { type ModelConfig, validateModelConfig } from './model-config.ts';
 
 /** Weights by name; the holder disposes of them with `disposeParameters`. */
 export type Parameters = Map<string, tf.Tensor>;
@@ -16,25 +16,16 @@ export const HEAD = 'lm_head.weight';
 
 /** Shapes by Hugging Face's names for Llama; matrices are [out, in]. */
 function parameterShapes(config: ModelConfig): Map<string, number[]> {
-  const { vocabSize, width, hiddenWidth, kvHeads } = config;
-  const keyValueWidth = kvHeads * headWidth(config);
-  const shapes = new Map<string, number[]>([[EMBEDDING, [vocabSize, width]]]);
-  for (let layer = 0; layer < config.layers; layer++) {
-    const add = (name: string, ...shape: number[]) =>
-      shapes.set(`model.layers.${layer}.${name}.weight`, shape);
-    add('input_layernorm', width);
-    add('self_attn.q_proj', width, width);
-    add('self_attn.k_proj', keyValueWidth, width);
-    add('self_attn.v_proj', keyValueWidth, width);
-    add('self_attn.o_proj', width, width);
-    add('post_attention_layernorm', width);
-    add('mlp.gate_proj', hiddenWidth, width);
-    add('mlp.up_proj', hiddenWidth, width);
-    add('mlp.down_proj', width, hiddenWidth);
-  }
-  shapes.set(FINAL_NORM, [width]);
-  if (!config.tiedHead) shapes.set(HEAD, [vocabSize, width]);
-  return shapes;
+  const { layers, width, heads } = config;
+  return weightShapes({
+    layers,
+    width,
+    heads,
+    kv_heads: config.kvHeads,
+    hidden_width: config.hiddenWidth,
+    vocab_size: config.vocabSize,
+    tied_head: config.tiedHead,
+  });
 }
 
 /**

@@ -1,16 +1,5 @@
-import type { ModelShape } from '@trainyard/contracts';
-import type { Objective } from '../stages/objectives.ts';
+import { DEFAULT_NORM_EPSILON, type StoredModel } from '@trainyard/contracts';
 import type { ModelConfig } from './model-config.ts';
-
-/** A model's configuration as manifests, rows and the API spell it. */
-export interface StoredModel extends ModelShape {
-  vocab_size: number;
-  attention: 'causal' | 'bidirectional';
-  /** What it was pre-trained on: decides how a gap in a text is shown to it. */
-  objective: Objective;
-}
-
-const NORM_EPSILON = 1e-5;
 
 /** The engine's configuration of a stored model. */
 export const toModelConfig = (stored: StoredModel): ModelConfig => ({
@@ -22,7 +11,7 @@ export const toModelConfig = (stored: StoredModel): ModelConfig => ({
   kvHeads: stored.kv_heads,
   hiddenWidth: stored.hidden_width,
   ropeTheta: stored.rope_theta,
-  normEpsilon: NORM_EPSILON,
+  normEpsilon: stored.norm_epsilon ?? DEFAULT_NORM_EPSILON,
   tiedHead: stored.tied_head,
   attention: stored.attention,
 });

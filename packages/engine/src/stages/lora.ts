@@ -1,5 +1,5 @@
 import * as tf from '@tensorflow/tfjs-core';
-import { LORA_TARGETS, TrainyardError } from '@trainyard/contracts';
+import { adapterNames, LORA_TARGETS, TrainyardError } from '@trainyard/contracts';
 import { fromHost, type HostTensors, toHost } from '../host-tensor.ts';
 import { disposeParameters, loadParameters, lookup, type ParameterLookup } from '../model/parameters.ts';
 import { random } from '../random.ts';
@@ -35,12 +35,6 @@ export function validateLora(lora: LoraConfig, weights: HostTensors): void {
 export function adaptedNames(names: Iterable<string>, lora: LoraConfig): string[] {
   const suffixes = lora.targets.map((target) => `.${target}.weight`);
   return [...names].filter((name) => suffixes.some((suffix) => name.endsWith(suffix)));
-}
-
-/** The names that Hugging Face PEFT gives a parameter's adapters: A is [rank, in], B is [out, rank]. */
-export function adapterNames(parameter: string): { a: string; b: string } {
-  const path = `base_model.model.${parameter.replace(/\.weight$/, '')}`;
-  return { a: `${path}.lora_A.weight`, b: `${path}.lora_B.weight` };
 }
 
 /** A uniform in +-1/sqrt(in) (PEFT's Kaiming initialisation), B zero: the adapted model starts as the base model. */

@@ -100,7 +100,7 @@ async function restore(options: MissingWordsOptions, { before, word, after }: Ga
   const prompt =
     objective === 'fill_in_the_middle'
       ? infillPrompt(before, after, special)
-      : Int32Array.of(special.endOfText, ...before);
+      : Int32Array.of(tokenizer.beginOfText, ...before);
   const maxNewTokens = word.length;
   const [completion] = await generate({
     params,

@@ -54,7 +54,7 @@ async function evaluateText(context: TrainerContext<'eval'>, { tokenizer, ...mod
     ...model,
     documents: documents.map((text) => tokenizer.encode(text)),
     bytes,
-    endOfText: tokenizer.special.endOfText,
+    endOfText: tokenizer.beginOfText,
   });
   const bigram = new ByteBigram();
   let counted = 0;
@@ -96,7 +96,7 @@ async function evaluateQuestions(context: TrainerContext<'eval'>, { tokenizer, .
     questions: asked.map((record) => toQuestion(tokenizer, record)),
     grader,
     decode: (tokens) => tokenizer.decode(tokens),
-    stopTokens: [tokenizer.special.end],
+    stopTokens: [tokenizer.endOfMessage],
     maxNewTokens,
     samplesPerQuestion: samples,
     temperature,

@@ -76,7 +76,7 @@ async function runGrpo(context: TrainerContext<'rl'>): Promise<Ending> {
         maxNewTokens: options.max_new_tokens,
         clipRange: options.clip,
         klWeight: options.kl_coefficient,
-        stopTokens: [tokenizer.special.end],
+        stopTokens: [tokenizer.endOfMessage],
         judge: judge.judge,
         decode: (tokens) => tokenizer.decode(tokens),
         control,
