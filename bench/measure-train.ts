@@ -1,4 +1,4 @@
-import { initParameters, type Optimization, pretrain } from '@trainyard/engine';
+import { type Optimization, pretrain } from '@trainyard/engine';
 import { Tokenizer } from '@trainyard/tokenizer';
 import type { ModelSpec, Workload } from './spec.ts';
 import { sampleWindows } from './token-stream.ts';
@@ -32,7 +32,6 @@ export function openTrain(spec: ModelSpec): Workload {
     vocabulary: { vocabSize: model.vocabSize, special: Tokenizer.fromMerges(new Int32Array(), 64).special },
     sample: (step) => sampleWindows(model, batch, seed, step),
     optimization,
-    initial: initParameters(model, seed),
     control: () => 'continue',
   });
   let loss = Number.NaN;

@@ -31,7 +31,7 @@ describe.each(EXECUTIONS)('AdamW, %s', (execution) => {
           return { outputs: { norm }, state: changed };
         },
       },
-      upload({ ...weights, ...moments }),
+      { ...upload(weights), ...moments },
       execution,
     );
   type Open = ReturnType<typeof open>;
@@ -110,6 +110,10 @@ describe.each(EXECUTIONS)('AdamW, %s', (execution) => {
 
 it('refuses the moments of another model', () => {
   const weights = fill('weights');
-  const { 'v.c': _, ...incomplete } = adamwMoments(weights);
+  const moments = Object.entries(weights).flatMap(([name, value]) => [
+    [`m.${name}`, value],
+    [`v.${name}`, value],
+  ]);
+  const { 'v.c': _, ...incomplete } = Object.fromEntries(moments);
   expect(() => adamwMoments(weights, incomplete)).toThrow(/v\.c of shape \[4,3\]/);
 });

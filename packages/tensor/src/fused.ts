@@ -6,6 +6,7 @@ export const L2_LOSS = 'L2Loss';
 export const APPLY_ADAM = 'ApplyAdam';
 export const STATELESS_UNIFORM = 'StatelessRandomUniform';
 export const UPDATE_SLOTS = 'UpdateSlots';
+export const AFTER = 'After';
 
 const available = (kernel: string): boolean => tf.getKernel(kernel, tf.getBackend()) !== undefined;
 
@@ -75,6 +76,14 @@ export function applyAdam(
   const second = tf.add(v, tf.mul(tf.sub(tf.mul(gradient, gradient), v), 1 - beta2));
   const change = tf.div(tf.mul(first, rate), tf.add(tf.sqrt(second), epsilon));
   return { weight: tf.sub(kept ? tf.mul(weight, kept) : weight, change), first, second };
+}
+
+/**
+ * x, but not before `cause` is there. A graph computes whatever it can at once; what is to be computed again for a
+ * gradient would be computed, and kept, during the forward pass.
+ */
+export function after<T extends tf.Tensor>(x: T, cause: tf.Tensor): T {
+  return available(AFTER) ? tf.engine().runKernel(AFTER, { x, cause }) : x;
 }
 
 /**

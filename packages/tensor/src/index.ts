@@ -1,6 +1,7 @@
 export { createProgram, type Execution, preferredExecution } from './create-program.ts';
 export {
   type AdamMoments,
+  after,
   applyAdam,
   randomUniform,
   softmaxCrossEntropy,

@@ -1,5 +1,5 @@
 import * as tf from '@tensorflow/tfjs-core';
-import { headWidth, type ModelConfig } from './model-config.ts';
+import type { ModelConfig } from './model-config.ts';
 import { type Rotary, rotate, rotateGradient } from './rotary.ts';
 import { withGradient } from './with-gradient.ts';
 
@@ -13,29 +13,35 @@ export interface Heads {
   values: tf.Tensor4D;
 }
 
-/** Splits the joint projection [B*T, row] into heads, queries and keys rotated. */
-export function splitHeads(qkv: tf.Tensor2D, config: ModelConfig, batch: number, rotary: Rotary): Heads {
-  const { heads, kvHeads } = config;
-  const size = headWidth(config);
-  const sizes = [heads, kvHeads, kvHeads].map((count) => count * size);
-  const [queries, keys, values] = tf.split<tf.Tensor2D>(qkv, sizes, 1);
-  const { rotation } = rotary;
+/** Projections of all tokens: queries [B*T, heads * size], keys and values [B*T, kvHeads * size]. */
+export type Projections = [queries: tf.Tensor2D, keys: tf.Tensor2D, values: tf.Tensor2D];
+
+/** Projections as heads, queries and keys rotated. */
+export function splitHeads(
+  [queries, keys, values]: Projections,
+  { heads, kvHeads }: ModelConfig,
+  batch: number,
+  { queries: queryTurn, keys: keyTurn, rotation }: Rotary,
+): Heads {
   return {
-    queries: regroup(toHeads(rotate(queries!, rotary.queries, rotation), batch, heads), kvHeads),
-    keys: toHeads(rotate(keys!, rotary.keys, rotation), batch, kvHeads),
-    values: toHeads(values!, batch, kvHeads),
+    queries: regroup(toHeads(rotate(queries, queryTurn, rotation), batch, heads), kvHeads),
+    keys: toHeads(rotate(keys, keyTurn, rotation), batch, kvHeads),
+    values: toHeads(values, batch, kvHeads),
   };
 }
 
-/** [B*T, heads * size] -> [B, heads, T, size]. */
+/** [B*T, heads * size] -> [B, heads, T, size]; nothing moves where T is 1. */
 function toHeads(rows: tf.Tensor2D, batch: number, heads: number): tf.Tensor4D {
-  return tf.transpose(tf.reshape(rows, [batch, -1, heads, rows.shape[1] / heads]), [0, 2, 1, 3]);
+  const [count, row] = rows.shape;
+  if (count === batch) return tf.reshape(rows, [batch, heads, 1, row / heads]);
+  return tf.transpose(tf.reshape(rows, [batch, count / batch, heads, row / heads]), [0, 2, 1, 3]);
 }
 
 /** The inverse of `toHeads`. */
 function toRows(heads: tf.Tensor4D): tf.Tensor2D {
   const [batch, count, length, size] = heads.shape;
-  return tf.reshape(tf.transpose(heads, [0, 2, 1, 3]), [batch * length, count * size]);
+  const perToken = length === 1 ? heads : tf.transpose(heads, [0, 2, 1, 3]);
+  return tf.reshape(perToken, [batch * length, count * size]);
 }
 
 /** softmax(queries keys^T + mask): [B, kvHeads, groups * T, S]. */
@@ -50,26 +56,22 @@ export function joinHeads(context: tf.Tensor4D, config: ModelConfig): tf.Tensor2
 }
 
 /**
- * Multi-head attention over the joint projection qkv [B*T, row] -> [B*T, width]. `mask` is additive, float32
- * [B or 1, 1, groups * T, T].
+ * Multi-head attention over projections -> [B*T, width]. `mask` is additive, float32 [B or 1, 1, groups * T, T].
  */
 export function attention(
-  qkv: tf.Tensor2D,
+  projections: Projections,
   config: ModelConfig,
   batch: number,
   rotary: Rotary,
   mask: tf.Tensor4D | undefined,
 ): tf.Tensor2D {
-  return withGradient<tf.Tensor2D>([qkv], (save) => {
-    const heads = splitHeads(qkv, config, batch, rotary);
+  return withGradient<tf.Tensor2D>(projections, (save) => {
+    const heads = splitHeads(projections, config, batch, rotary);
     const weights = attentionWeights(heads, mask);
-    const context = tf.matMul(weights, heads.values) as tf.Tensor4D;
+    const value = joinHeads(tf.matMul(weights, heads.values), config);
     const turns = [rotary.queries.cos, rotary.queries.sin, rotary.keys.cos, rotary.keys.sin, rotary.rotation];
-    save([heads.queries, heads.keys, heads.values, weights, context, ...turns]);
-    return {
-      value: joinHeads(context, config),
-      gradient: (dy, saved) => [attentionGradient(dy, saved, config, batch)],
-    };
+    save([heads.queries, heads.keys, heads.values, weights, value, ...turns]);
+    return { value, gradient: (dy, saved) => attentionGradient(dy, saved, config, batch) };
   });
 }
 
@@ -78,25 +80,24 @@ function attentionGradient(
   saved: tf.Tensor[],
   config: ModelConfig,
   batch: number,
-): tf.Tensor2D {
-  const [queries, keys, values, weights, context] = saved as tf.Tensor4D[];
-  const [queryCos, querySin, keyCos, keySin, rotation] = saved.slice(5) as tf.Tensor2D[];
+): Projections {
+  const [queries, keys, values, weights] = saved as tf.Tensor4D[];
+  const [value, queryCos, querySin, keyCos, keySin, rotation] = saved.slice(4) as tf.Tensor2D[];
   const { heads, kvHeads } = config;
   const dContext = regroup(toHeads(dy, batch, heads), kvHeads);
   const dValues = tf.matMul(weights!, dContext, true, false);
   // Softmax: dS = P * (dP - rowsum(dP * P)), and rowsum(dP * P) = rowsum(dO * O) (Dao et al. 2022, section 3.1).
-  const radial = tf.sum(tf.mul(dContext, context!), -1, true);
+  const size = values!.shape[3];
+  const perHead = tf.sum(tf.reshape(tf.mul(dy, value!), [-1, size]), -1, true) as tf.Tensor2D; // [B*T*heads,1]
+  const radial = regroup(toHeads(tf.reshape(perHead, [-1, heads]), batch, heads), kvHeads);
   const dScores = tf.mul(weights!, tf.sub(tf.matMul(dContext, values!, false, true), radial)) as tf.Tensor4D;
   const dQueries = toRows(regroup(tf.matMul(dScores, keys!), heads));
   const dKeys = toRows(tf.matMul(dScores, queries!, true, false));
-  return tf.concat(
-    [
-      rotateGradient(dQueries, { cos: queryCos!, sin: querySin! }, rotation!),
-      rotateGradient(dKeys, { cos: keyCos!, sin: keySin! }, rotation!),
-      toRows(dValues as tf.Tensor4D),
-    ],
-    1,
-  );
+  return [
+    rotateGradient(dQueries, { cos: queryCos!, sin: querySin! }, rotation!),
+    rotateGradient(dKeys, { cos: keyCos!, sin: keySin! }, rotation!),
+    toRows(dValues as tf.Tensor4D),
+  ];
 }
 
 /** Reshapes [B, h, n, size] to [B, groups, h * n / groups, size]; free when nothing changes. */

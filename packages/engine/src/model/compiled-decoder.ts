@@ -3,7 +3,7 @@ import { createProgram, type Program, type Tensors, updateSlots } from '@trainya
 import { float32, type HostTensors, int32, upload } from '../host-tensor.ts';
 import { attentionWeights, HIDDEN, joinHeads, maskForGroups, splitHeads } from './attention.ts';
 import type { Decoder, Scores } from './decoder.ts';
-import { decode, logits } from './forward.ts';
+import { decode, head } from './forward.ts';
 import { headWidth, type ModelConfig } from './model-config.ts';
 import { lookup, type Parameters } from './parameters.ts';
 import { rotaryAt, rotaryTable } from './rotary.ts';
@@ -41,9 +41,8 @@ export class CompiledDecoder implements Decoder {
 
   load(params: Parameters): void {
     tf.dispose(this.#weights);
-    this.#weights = Object.fromEntries(
-      [...params].map(([name, tensor]) => [name, tf.keep(tf.clone(tensor))]),
-    );
+    this.#weights = tf.tidy(() => decoderWeights(params, this.#config));
+    for (const tensor of Object.values(this.#weights)) tf.keep(tensor);
     for (const session of this.#sessions) session.current = false;
   }
 
@@ -151,6 +150,25 @@ export class CompiledDecoder implements Decoder {
 const powerOfTwo = (size: number, least: number): number =>
   least * 2 ** Math.max(0, Math.ceil(Math.log2(size / least)));
 
+const OUTPUT = 'output';
+
+/**
+ * The weights as decoding reads them: projections [in, out], which few rows are multiplied with faster, and so the
+ * output projection beside the embedding.
+ */
+function decoderWeights(params: Parameters, config: ModelConfig): Tensors {
+  const transposed = [...params].map(([name, tensor]) => [
+    name,
+    isProjection(name) ? tf.transpose(tensor) : tf.clone(tensor),
+  ]);
+  return {
+    ...Object.fromEntries(transposed),
+    [OUTPUT]: tf.transpose(head(lookup(params), config)),
+  };
+}
+
+const isProjection = (name: string): boolean => name.endsWith('_proj.weight');
+
 const keyName = (layer: number): string => `keys.${layer}`;
 const valueName = (layer: number): string => `values.${layer}`;
 
@@ -161,7 +179,8 @@ function extendCache(
   { tokens, positions, mask, slot }: Tensors,
   batch: number,
 ): { outputs: Tensors; state: Tensors } {
-  const parameters = lookup(new Map(Object.entries(state)));
+  const held = lookup(new Map(Object.entries(state)));
+  const parameters = (name: string) => (isProjection(name) ? tf.transpose(held(name)) : held(name));
   const count = positions!.shape[1]!;
   const width = mask!.shape[3]!;
   const rotary = rotaryAt(rotaryTable(config, config.contextLength), positions as tf.Tensor2D);
@@ -172,8 +191,8 @@ function extendCache(
     changed[name] = updated;
     return count === width ? fresh : updated; // a prompt sees itself alone
   };
-  const hidden = decode(parameters, config, tokens as tf.Tensor1D, (qkv, layer) => {
-    const { queries, keys, values } = splitHeads(qkv, config, batch, rotary);
+  const hidden = decode(parameters, config, tokens as tf.Tensor1D, (projections, layer) => {
+    const { queries, keys, values } = splitHeads(projections, config, batch, rotary);
     const heads = {
       queries,
       keys: append(keyName(layer), keys),
@@ -183,5 +202,5 @@ function extendCache(
   });
   const ends = Int32Array.from({ length: batch }, (_, b) => (b + 1) * count - 1);
   const newest = count === 1 ? hidden : tf.gather(hidden, tf.tensor1d(ends, 'int32'));
-  return { outputs: { scores: logits(parameters, config, newest) }, state: changed };
+  return { outputs: { scores: tf.matMul(newest, state[OUTPUT] as tf.Tensor2D) }, state: changed };
 }

@@ -1,5 +1,5 @@
 import * as tf from '@tensorflow/tfjs-core';
-import { attention, causalMask, maskForGroups } from './attention.ts';
+import { attention, causalMask, maskForGroups, type Projections } from './attention.ts';
 import { type Dropout, drop } from './dropout.ts';
 import { embedding } from './embedding.ts';
 import type { ModelConfig } from './model-config.ts';
@@ -17,8 +17,8 @@ export interface ForwardOptions {
   dropout?: Dropout;
 }
 
-/** Attention of one layer: joint projection of queries, keys, values [N, row] -> [N, width]. */
-type Attend = (qkv: tf.Tensor2D, layer: number) => tf.Tensor2D;
+/** Attention of one layer -> [N, width]. */
+type Attend = (projections: Projections, layer: number) => tf.Tensor2D;
 
 /** Hidden states after the final norm: tokens int32 [B,T] -> [B,T,width]. */
 export function forward(
@@ -32,7 +32,7 @@ export function forward(
   const rotary = rotaryAt(table, positions);
   const chosen = mask ?? (config.attention === 'causal' ? causalMask(length) : undefined);
   const grouped = chosen && maskForGroups(chosen, config);
-  const attend: Attend = (qkv) => attention(qkv, config, batch, rotary, grouped);
+  const attend: Attend = (projections) => attention(projections, config, batch, rotary, grouped);
   const hidden = decode(parameters, config, tf.reshape(tokens, [batch * length]), attend, dropout);
   return tf.reshape(hidden, [batch, length, config.width]);
 }
@@ -52,11 +52,12 @@ export function decode(
     const project = (input: tf.Tensor2D, part: string) => linear(input, parameters(name(part)));
     const queryKeyValue = ['q', 'k', 'v'].map((part) => parameters(name(`self_attn.${part}_proj`)));
     const normed = norm(x, name('input_layernorm'));
-    const context = attend(jointLinear(normed, queryKeyValue), layer);
+    const context = attend(jointLinear(normed, queryKeyValue) as Projections, layer);
     x = tf.add(x, drop(project(context, 'self_attn.o_proj'), 2 * layer, dropout));
     const input = norm(x, name('post_attention_layernorm'));
-    const activation = swiglu(project(input, 'mlp.gate_proj'), project(input, 'mlp.up_proj'));
-    x = tf.add(x, drop(project(activation, 'mlp.down_proj'), 2 * layer + 1, dropout));
+    const [gate, up] = [project(input, 'mlp.gate_proj'), project(input, 'mlp.up_proj')];
+    const added = swiglu(gate, up, parameters(name('mlp.down_proj')));
+    x = tf.add(x, drop(added, 2 * layer + 1, dropout));
   }
   return norm(x, FINAL_NORM);
 }
@@ -71,14 +72,12 @@ export function head(parameters: ParameterLookup, config: ModelConfig): tf.Tenso
   return parameters(config.tiedHead ? EMBEDDING : HEAD) as tf.Tensor2D;
 }
 
-/** `linear` for several weights, the results side by side; joins whichever is smaller, weights or results. */
-function jointLinear(x: tf.Tensor2D, weights: tf.Tensor[]): tf.Tensor2D {
+/** `linear` for several weights: as one product where there are many rows, which outweigh joining the weights. */
+function jointLinear(x: tf.Tensor2D, weights: tf.Tensor[]): tf.Tensor2D[] {
   const [rows, width] = x.shape;
-  if (rows >= width) return linear(x, tf.concat(weights, 0));
-  return tf.concat(
-    weights.map((weight) => linear(x, weight)),
-    1,
-  );
+  if (rows < width) return weights.map((weight) => linear(x, weight));
+  const sizes = weights.map((weight) => weight.shape[0]!);
+  return tf.split<tf.Tensor2D>(linear(x, tf.concat(weights, 0)), sizes, 1);
 }
 
 /** x [N,in] times the transpose of weight [out,in]. */

@@ -41,8 +41,8 @@ export function extend(
   const [last, keys, values] = tf.tidy(() => {
     const { rotary, mask } = layout(config, cache, count);
     const grown = { keys: [] as tf.Tensor4D[], values: [] as tf.Tensor4D[] };
-    const hidden = decode(parameters, config, tf.tensor1d(tokens, 'int32'), (qkv, layer) => {
-      const heads = splitHeads(qkv, config, batch, rotary);
+    const hidden = decode(parameters, config, tf.tensor1d(tokens, 'int32'), (projections, layer) => {
+      const heads = splitHeads(projections, config, batch, rotary);
       heads.keys = append(cache.keys[layer], heads.keys);
       heads.values = append(cache.values[layer], heads.values);
       grown.keys.push(heads.keys);

@@ -1,7 +1,7 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { TrainyardError } from '@trainyard/contracts';
 import { applyAdam, sumOfSquares, type Tensors } from '@trainyard/tensor';
-import { float32, type HostTensors, scalar } from '../host-tensor.ts';
+import { fromHost, type HostTensors, scalar } from '../host-tensor.ts';
 
 export interface AdamWOptions {
   beta1: number;
@@ -63,20 +63,24 @@ export function adamw(
 }
 
 /**
- * The moments `m.<weight>` and `v.<weight>`: those saved, or zeros.
+ * The moments `m.<weight>` and `v.<weight>`: those saved, or zeros. The caller disposes of them.
  * @throws TrainyardError incompatible_checkpoint when a weight's moments are missing or of another shape.
  */
-export function adamwMoments(weights: HostTensors, saved?: HostTensors): HostTensors {
-  const moments: HostTensors = {};
-  for (const [name, { shape, data }] of Object.entries(weights))
-    for (const moment of [firstMoment(name), secondMoment(name)]) {
-      const found = saved ? saved[moment] : float32(new Float32Array(data.length), shape);
-      if (found?.shape.join() !== shape.join())
-        throw new TrainyardError(
-          'incompatible_checkpoint',
-          `The optimizer state has no ${moment} of shape [${shape}]; the checkpoint belongs to another model.`,
-        );
-      moments[moment] = found;
-    }
-  return moments;
+export function adamwMoments(weights: HostTensors, saved?: HostTensors): Tensors {
+  const names = Object.keys(weights).flatMap((name) => [
+    [name, firstMoment(name)] as const,
+    [name, secondMoment(name)] as const,
+  ]);
+  for (const [name, moment] of saved ? names : [])
+    if (saved![moment]?.shape.join() !== weights[name]!.shape.join())
+      throw new TrainyardError(
+        'incompatible_checkpoint',
+        `The optimizer state has no ${moment} of shape [${weights[name]!.shape}]; the checkpoint belongs to another model.`,
+      );
+  return Object.fromEntries(
+    names.map(([name, moment]) => [
+      moment,
+      saved ? fromHost(saved[moment]!) : tf.fill(weights[name]!.shape, 0),
+    ]),
+  );
 }

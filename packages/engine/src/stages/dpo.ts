@@ -50,7 +50,7 @@ export async function* dpo(options: DpoOptions): AsyncGenerator<TrainingEvent, v
   validatePreferences(pairs, config.contextLength);
   const order = epochOrder(optimization.seed, pairs.length);
   yield* runSteps({
-    weights: resume?.weights ?? weights,
+    weights: () => resume?.weights ?? weights,
     frozen: weights,
     optimization,
     control,

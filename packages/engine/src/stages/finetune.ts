@@ -112,7 +112,7 @@ interface FinetunedModel {
 }
 
 function fullModel({ weights, resume }: FinetuneOptions): FinetunedModel {
-  return { parameters: ({ trained }) => trained, task: { weights: resume?.weights ?? weights } };
+  return { parameters: ({ trained }) => trained, task: { weights: () => resume?.weights ?? weights } };
 }
 
 function adaptedModel({ weights, optimization, resume }: FinetuneOptions, lora: LoraConfig): FinetunedModel {
@@ -122,7 +122,7 @@ function adaptedModel({ weights, optimization, resume }: FinetuneOptions, lora: 
     parameters: ({ trained, frozen }) =>
       adaptedLookup(frozen, trained, adaptedNames(Object.keys(weights), lora), lora),
     task: {
-      weights: resume ? savedAdapters(fresh, resume) : fresh,
+      weights: () => (resume ? savedAdapters(fresh, resume) : fresh),
       frozen: weights,
       snapshot: async (adapters) => ({
         weights: await mergeAdapters(weights, adapters, lora),

@@ -81,7 +81,7 @@ export async function* grpo(options: GrpoOptions): AsyncGenerator<TrainingEvent,
 
   try {
     yield* runSteps({
-      weights: resume?.weights ?? weights,
+      weights: () => resume?.weights ?? weights,
       frozen: weights,
       optimization,
       control,

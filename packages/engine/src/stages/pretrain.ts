@@ -50,11 +50,11 @@ export interface PretrainOptions {
 export async function* pretrain(options: PretrainOptions): AsyncGenerator<TrainingEvent, void, void> {
   const { config, optimization, control, resume, execution } = options;
   validate(options);
-  const weights = resume?.weights ?? options.initial ?? initParameters(config, optimization.seed);
-  checkParameters(weights, config);
+  const start = resume?.weights ?? options.initial;
+  if (start) checkParameters(start, config);
   const { seed, dropout: rate = 0, batchSize, accumulation } = optimization;
   yield* runSteps({
-    weights,
+    weights: () => start ?? initParameters(config, seed),
     optimization,
     control,
     ...(resume && { resume }),

@@ -47,7 +47,7 @@ export async function* trainRewardModel(
   const order = epochOrder(optimization.seed, pairs.length);
   const { dropout: rate = 0, seed } = optimization;
   yield* runSteps({
-    weights: resume?.weights ?? withHead(weights, config, seed),
+    weights: () => resume?.weights ?? withHead(weights, config, seed),
     optimization,
     control,
     ...(resume && { resume }),

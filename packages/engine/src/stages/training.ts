@@ -2,7 +2,7 @@ import { setImmediate } from 'node:timers/promises';
 import * as tf from '@tensorflow/tfjs-core';
 import { TrainyardError } from '@trainyard/contracts';
 import { createProgram, type Execution, type StepFunction, type Tensors } from '@trainyard/tensor';
-import { float32, type HostTensors, toHost, upload } from '../host-tensor.ts';
+import { fromHost, type HostTensors, toHost, upload } from '../host-tensor.ts';
 import { lookup, type ParameterLookup, type Parameters } from '../model/parameters.ts';
 import {
   type AdamWOptions,
@@ -72,8 +72,11 @@ export interface Model {
 }
 
 export interface TrainingTask {
-  /** The weights to train; the stage takes them from `resume` where that is given. */
-  weights: HostTensors;
+  /**
+   * The weights to train, which the stage takes from `resume` where that is given. Asked for once and not kept: a
+   * trained model's first weights need no room beside it.
+   */
+  weights: () => HostTensors;
   /** Weights that stay as they are. */
   frozen?: HostTensors;
   optimization: Optimization;
@@ -134,7 +137,8 @@ class Trainer implements Model {
   #updates: number;
 
   constructor(task: TrainingTask) {
-    const { weights, frozen = {}, resume, functions = {}, execution, optimization } = task;
+    const { frozen = {}, resume, functions = {}, execution, optimization } = task;
+    const weights = task.weights();
     this.#task = task;
     // By name, wherever they come from: sums over all parameters must round alike in a run that was resumed.
     this.#names = Object.keys(weights).sort();
@@ -144,19 +148,21 @@ class Trainer implements Model {
       (state, inputs) => ({ outputs: compute(this.#weights(state), inputs) }),
     ]);
     const accumulating = optimization.accumulation > 1;
+    const sums = Object.entries(accumulating ? weights : {});
     const state = {
-      ...weights,
+      ...upload(weights),
       ...adamwMoments(weights, resume?.optimizer),
-      ...Object.fromEntries(Object.entries(frozen).map(([name, value]) => [frozenName(name), value])),
-      ...(accumulating &&
-        Object.fromEntries(Object.entries(weights).map(([name, value]) => [sumName(name), zeros(value)]))),
+      ...Object.fromEntries(
+        Object.entries(frozen).map(([name, value]) => [frozenName(name), fromHost(value)]),
+      ),
+      ...Object.fromEntries(sums.map(([name, { shape }]) => [sumName(name), tf.fill(shape, 0)])),
     };
     this.#program = createProgram<string>(
       {
         ...Object.fromEntries(others),
         ...(accumulating ? { accumulate: this.#accumulate, update: this.#update } : { step: this.#step }),
       },
-      upload(state),
+      state,
       execution,
     );
   }
@@ -277,5 +283,3 @@ class Trainer implements Model {
     return { trained: all, frozen: (name) => all(frozenName(name)) };
   }
 }
-
-const zeros = ({ data, shape }: HostTensors[string]) => float32(new Float32Array(data.length), shape);

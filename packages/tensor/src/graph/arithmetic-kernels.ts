@@ -1,4 +1,5 @@
 import * as tf from '@tensorflow/tfjs-core';
+import type { GraphBackend } from './graph-backend.ts';
 import type { Output } from './graph-builder.ts';
 import { emit, type Kernel } from './graph-kernel.ts';
 
@@ -39,25 +40,39 @@ const reduction =
     });
   };
 
+/**
+ * Up to so many rows a product is left to Eigen, which only BatchMatMulV3 is: oneDNN, which takes the others where the
+ * processor suits it, is the faster from a few dozen rows on.
+ */
+const FEW_ROWS = 64;
+
 const matMul: Kernel = ({ graph, inputs: { a, b }, attrs }) => {
-  const [transposeA, transposeB] = [attrs.transposeA === true, attrs.transposeB === true];
-  const rank = a!.shape.length;
-  const [rows, columns] = [
-    a!.shape[transposeA ? rank - 1 : rank - 2]!,
-    b!.shape[b!.shape.length - (transposeB ? 2 : 1)]!,
-  ];
+  const [left, right] = [factor(graph, a!, attrs.transposeA), factor(graph, b!, attrs.transposeB)];
+  const rows = a!.shape.at(attrs.transposeA ? -1 : -2)!;
+  const columns = b!.shape.at(attrs.transposeB ? -2 : -1)!;
   const batch = tf.broadcast_util.assertAndGetBroadcastShape(a!.shape.slice(0, -2), b!.shape.slice(0, -2));
+  const emission = { inputs: [left.matrix, right.matrix], shape: [...batch, rows, columns], dtype: a!.dtype };
   const T = { type: a!.dtype };
-  const flat = rank === 2 && b!.shape.length === 2;
-  return emit(graph, flat ? 'MatMul' : 'BatchMatMulV2', {
-    inputs: [a!, b!],
-    shape: [...batch, rows, columns],
-    dtype: a!.dtype,
-    attributes: flat
-      ? { T, transpose_a: { bool: transposeA }, transpose_b: { bool: transposeB } }
-      : { T, adj_x: { bool: transposeA }, adj_y: { bool: transposeB } },
-  });
+  const adjoint = { adj_x: { bool: left.transposed }, adj_y: { bool: right.transposed } };
+  if (rows <= FEW_ROWS)
+    return emit(graph, 'BatchMatMulV3', { ...emission, attributes: { Ta: T, Tb: T, Tout: T, ...adjoint } });
+  if (a!.shape.length > 2 || b!.shape.length > 2)
+    return emit(graph, 'BatchMatMulV2', { ...emission, attributes: { T, ...adjoint } });
+  const transposes = { transpose_a: { bool: left.transposed }, transpose_b: { bool: right.transposed } };
+  return emit(graph, 'MatMul', { ...emission, attributes: { T, ...transposes } });
 };
+
+/** A factor of a product, seen through a transpose of its own. */
+function factor(
+  graph: GraphBackend,
+  matrix: tf.TensorInfo,
+  transpose: unknown,
+): { matrix: tf.TensorInfo | Output; transposed: boolean } {
+  const { transposeOf } = graph.get(matrix);
+  return transposeOf
+    ? { matrix: transposeOf, transposed: transpose !== true }
+    : { matrix, transposed: transpose === true };
+}
 
 /** What computes: TensorFlow's op for each kernel of TensorFlow.js. */
 export const ARITHMETIC_KERNELS: Record<string, Kernel> = {

@@ -1,9 +1,12 @@
 import type * as tf from '@tensorflow/tfjs-core';
 import { TrainyardError } from '@trainyard/contracts';
-import { APPLY_ADAM, CROSS_ENTROPY, L2_LOSS, STATELESS_UNIFORM, UPDATE_SLOTS } from '../fused.ts';
+import { AFTER, APPLY_ADAM, CROSS_ENTROPY, L2_LOSS, STATELESS_UNIFORM, UPDATE_SLOTS } from '../fused.ts';
 import type { GraphBackend } from './graph-backend.ts';
 import type { Output } from './graph-builder.ts';
 import { emit, type Kernel } from './graph-kernel.ts';
+
+/** Makes a node wait for another one's. */
+const control = (output: Output): Output => `^${output.slice(0, output.lastIndexOf(':'))}`;
 
 const emitDecay = (graph: GraphBackend, weight: tf.TensorInfo, kept: tf.TensorInfo): tf.TensorInfo =>
   emit(graph, 'Mul', {
@@ -25,6 +28,12 @@ export const FUSED_KERNELS: Record<string, Kernel> = {
     });
     const node = graph.get(loss).output.slice(0, -2);
     return [loss, graph.symbol(`${node}:1`, shape, dtype)];
+  },
+  [AFTER]: ({ graph, inputs: { x, cause } }) => {
+    const waited = graph.graph.add('Identity', [graph.get(x!).output, control(graph.get(cause!).output)], {
+      T: { type: x!.dtype },
+    });
+    return graph.symbol(waited, x!.shape, x!.dtype);
   },
   [L2_LOSS]: ({ graph, inputs: { x } }) =>
     emit(graph, L2_LOSS, { inputs: [x!], shape: [], dtype: x!.dtype, attributes: { T: { type: x!.dtype } } }),
@@ -77,7 +86,7 @@ export const FUSED_KERNELS: Record<string, Kernel> = {
     const of = (tensor: typeof rate) => graph.get(tensor!).output;
     const zero = number(0); // powers of the betas: rate and epsilon hold the corrections already
     const betas = [number(attrs.beta1 as number), number(attrs.beta2 as number)];
-    const reads = variables.map(({ read }) => `^${read.slice(0, -2)}`);
+    const reads = variables.map(({ read }) => control(read));
     const handles = variables.map(({ handle }) => handle);
     const float = { type: 'float32' } as const;
     const decayed = kept
@@ -85,7 +94,7 @@ export const FUSED_KERNELS: Record<string, Kernel> = {
           dtype: float,
         })
       : undefined;
-    const after = decayed ? [`^${decayed.slice(0, -2)}`] : reads;
+    const after = decayed ? [control(decayed)] : reads;
     const done = graph.graph.add(
       'ResourceApplyAdam',
       [...handles, zero, zero, of(rate), ...betas, of(epsilon), of(gradient), ...after],

@@ -8,6 +8,8 @@ interface Symbol {
   variable?: Variable;
   /** The variable holds this value already: nothing has to be assigned. */
   inPlace?: boolean;
+  /** The matrix that this is the transpose of: a product takes that one instead. */
+  transposeOf?: Output;
   references: number;
 }
 
@@ -43,7 +45,7 @@ export class GraphBackend extends tf.KernelBackend {
     output: Output,
     shape: number[],
     dtype: tf.DataType,
-    origin: Pick<Symbol, 'variable' | 'inPlace'> = {},
+    origin: Omit<Symbol, 'output' | 'references'> = {},
   ): tf.TensorInfo {
     const dataId = {};
     this.#symbols.set(dataId, { output, references: 1, ...origin });

@@ -98,12 +98,13 @@ export const LAYOUT_KERNELS: Record<string, Kernel> = {
   },
   [tf.Transpose]: ({ graph, inputs: { x }, attrs }) => {
     const perm = attrs.perm as number[];
-    return emit(graph, 'Transpose', {
-      inputs: [x!, graph.graph.ints(perm)],
-      shape: perm.map((axis) => x!.shape[axis]!),
-      dtype: x!.dtype,
-      attributes: { T: { type: x!.dtype }, Tperm: { type: 'int32' } },
+    const { output } = graph.get(x!);
+    const transposed = graph.graph.add('Transpose', [output, graph.graph.ints(perm)], {
+      T: { type: x!.dtype },
+      Tperm: { type: 'int32' },
     });
+    const shape = perm.map((axis) => x!.shape[axis]!);
+    return graph.symbol(transposed, shape, x!.dtype, perm.join() === '1,0' ? { transposeOf: output } : {});
   },
   [tf.Tile]: ({ graph, inputs: { x }, attrs }) => {
     const reps = attrs.reps as number[];
