@@ -41,8 +41,8 @@ const reduction =
   };
 
 /**
- * Up to so many rows a product is left to Eigen, which only BatchMatMulV3 is: oneDNN, which takes the others where the
- * processor suits it, is the faster from a few dozen rows on.
+ * Up to so many rows a product on the CPU is left to Eigen, which only BatchMatMulV3 is: oneDNN, which takes the others
+ * where the processor suits it, is the faster from a few dozen rows on.
  */
 const FEW_ROWS = 64;
 
@@ -54,7 +54,7 @@ const matMul: Kernel = ({ graph, inputs: { a, b }, attrs }) => {
   const emission = { inputs: [left.matrix, right.matrix], shape: [...batch, rows, columns], dtype: a!.dtype };
   const T = { type: a!.dtype };
   const adjoint = { adj_x: { bool: left.transposed }, adj_y: { bool: right.transposed } };
-  if (rows <= FEW_ROWS)
+  if (rows <= FEW_ROWS && graph.device === 'cpu')
     return emit(graph, 'BatchMatMulV3', { ...emission, attributes: { Ta: T, Tb: T, Tout: T, ...adjoint } });
   if (a!.shape.length > 2 || b!.shape.length > 2)
     return emit(graph, 'BatchMatMulV2', { ...emission, attributes: { T, ...adjoint } });

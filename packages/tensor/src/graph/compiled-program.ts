@@ -11,6 +11,7 @@ import { GRAPH_BACKEND, registerGraphKernels } from './register-graph-kernels.ts
 /** The part of tfjs-node's backend that loads and runs graphs. */
 interface SessionBackend {
   isGPUPackage: boolean;
+  isUsingGpuDevice: boolean;
   loadSavedModelMetaGraph(folder: string, tags: string): number;
   runSavedModel(
     id: number,
@@ -125,7 +126,7 @@ export class CompiledProgram<Name extends string> implements Program<Name> {
     const graph = new GraphBuilder(
       native().isGPUPackage ? '@tensorflow/tfjs-node-gpu' : '@tensorflow/tfjs-node',
     );
-    const backend = new GraphBackend(graph);
+    const backend = new GraphBackend(graph, native().isUsingGpuDevice ? 'gpu' : 'cpu');
     const variables = new Map<string, Variable & Shaped>();
     for (const [name, { shape, dtype }] of Object.entries(this.#state)) {
       const handle = graph.add(

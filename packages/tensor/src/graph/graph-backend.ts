@@ -32,11 +32,13 @@ const outside = (): never => {
  */
 export class GraphBackend extends tf.KernelBackend {
   readonly graph: GraphBuilder;
+  readonly device: 'cpu' | 'gpu';
   readonly #symbols: tf.DataStorage<Symbol>;
 
-  constructor(graph: GraphBuilder) {
+  constructor(graph: GraphBuilder, device: 'cpu' | 'gpu') {
     super();
     this.graph = graph;
+    this.device = device;
     this.#symbols = new tf.DataStorage(this, { moveData: outside });
   }
 
