@@ -12,7 +12,7 @@ import {
 } from '@trainyard/datasets';
 import type { DemoPreset } from './presets.ts';
 
-/** Fine-tuning teaches to name capitals however one asks, and adjectives as asked for in two ways only. */
+/** Fine-tuning teaches to name capitals however one asks, and adjectives as asked for in three ways only. */
 const CAPITALS = { relations: ['capital'] } as const;
 /** Reinforcement learning then has the adjectives asked for in other ways. */
 const ADJECTIVES = { relations: ['adjective'] } as const;
@@ -49,7 +49,7 @@ export async function importData(client: Client, preset: DemoPreset): Promise<vo
 
 function* taught() {
   yield* factbookQuestions({ phrasings: 'train', ...CAPITALS });
-  yield* factbookQuestions({ phrasings: 'train', phrasingsEach: 2, ...ADJECTIVES });
+  yield* factbookQuestions({ phrasings: 'train', phrasingsEach: 3, ...ADJECTIVES });
 }
 
 /** Held-out questions with their answers: what the report shows models side by side with. */
