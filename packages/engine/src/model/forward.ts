@@ -3,9 +3,10 @@ import { attention, causalMask, maskForGroups, type Projections } from './attent
 import { type Dropout, drop } from './dropout.ts';
 import { embedding } from './embedding.ts';
 import type { ModelConfig } from './model-config.ts';
+import { normalise } from './normalise.ts';
 import { EMBEDDING, FINAL_NORM, HEAD, type ParameterLookup } from './parameters.ts';
-import { rmsNorm } from './rms-norm.ts';
 import { rotaryAt, rotaryTable } from './rotary.ts';
+import { scaledLinear } from './scaled-linear.ts';
 import { swiglu } from './swiglu.ts';
 
 export interface ForwardOptions {
@@ -45,21 +46,23 @@ export function decode(
   attend: Attend,
   dropout?: Dropout,
 ): tf.Tensor2D {
-  const norm = (x: tf.Tensor2D, name: string) => rmsNorm(x, parameters(name), config.normEpsilon);
   let x = embedding(parameters(EMBEDDING), tokens);
   for (let layer = 0; layer < config.layers; layer++) {
     const name = (part: string) => `model.layers.${layer}.${part}.weight`;
-    const project = (input: tf.Tensor2D, part: string) => linear(input, parameters(name(part)));
-    const queryKeyValue = ['q', 'k', 'v'].map((part) => parameters(name(`self_attn.${part}_proj`)));
-    const normed = norm(x, name('input_layernorm'));
-    const context = attend(jointLinear(normed, queryKeyValue) as Projections, layer);
-    x = tf.add(x, drop(project(context, 'self_attn.o_proj'), 2 * layer, dropout));
-    const input = norm(x, name('post_attention_layernorm'));
-    const [gate, up] = [project(input, 'mlp.gate_proj'), project(input, 'mlp.up_proj')];
-    const added = swiglu(gate, up, parameters(name('mlp.down_proj')));
+    const weight = (part: string) => parameters(name(part));
+    const queryKeyValue = ['q', 'k', 'v'].map((part) => weight(`self_attn.${part}_proj`));
+    const before = normalise(x, config.normEpsilon);
+    const projections = jointLinear(before, weight('input_layernorm'), queryKeyValue) as Projections;
+    const context = attend(projections, layer);
+    x = tf.add(x, drop(linear(context, weight('self_attn.o_proj')), 2 * layer, dropout));
+    const input = normalise(x, config.normEpsilon);
+    const [gate, up] = ['gate', 'up'].map((part) =>
+      scaledLinear(input, weight('post_attention_layernorm'), weight(`mlp.${part}_proj`)),
+    );
+    const added = swiglu(gate!, up!, weight('mlp.down_proj'));
     x = tf.add(x, drop(added, 2 * layer + 1, dropout));
   }
-  return norm(x, FINAL_NORM);
+  return tf.mul(normalise(x, config.normEpsilon), parameters(FINAL_NORM));
 }
 
 /** Scores over the vocabulary: hidden [N,width] -> [N,V]. */
@@ -72,12 +75,12 @@ export function head(parameters: ParameterLookup, config: ModelConfig): tf.Tenso
   return parameters(config.tiedHead ? EMBEDDING : HEAD) as tf.Tensor2D;
 }
 
-/** `linear` for several weights: as one product where there are many rows, which outweigh joining the weights. */
-function jointLinear(x: tf.Tensor2D, weights: tf.Tensor[]): tf.Tensor2D[] {
+/** `scaledLinear` for several weights: one product where there are many rows, which outweigh joining the weights. */
+function jointLinear(x: tf.Tensor2D, gain: tf.Tensor, weights: tf.Tensor[]): tf.Tensor2D[] {
   const [rows, width] = x.shape;
-  if (rows < width) return weights.map((weight) => linear(x, weight));
+  if (rows < width) return weights.map((weight) => scaledLinear(x, gain, weight));
   const sizes = weights.map((weight) => weight.shape[0]!);
-  return tf.split<tf.Tensor2D>(linear(x, tf.concat(weights, 0)), sizes, 1);
+  return tf.split<tf.Tensor2D>(scaledLinear(x, gain, tf.concat(weights, 0)), sizes, 1);
 }
 
 /** x [N,in] times the transpose of weight [out,in]. */
