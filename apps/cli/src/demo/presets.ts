@@ -24,15 +24,15 @@ export const PRESETS = {
     rl: { steps: 60, promptsPerStep: 16, groupSize: 8, learningRate: 1e-4 },
     evaluation: { documents: 400, words: 200, questions: 1000, samples: 8 },
   },
-  /** For WebAssembly, several times slower: about a third of the work. */
+  /** For WebAssembly, several times slower: about half of the work. */
   wasm: {
     wordnetDocuments: 8000,
     vocabSize: 1024,
     model: 'mini',
     pretrain: { steps: 700, batch_size: 5, learning_rate: 3e-3 },
-    masked: { steps: 450, batch_size: 6, learning_rate: 3e-3 },
-    finetune: { steps: 450, batch_size: 5, learning_rate: 1.5e-3 },
-    rl: { steps: 40, promptsPerStep: 12, groupSize: 8, learningRate: 1e-4 },
+    masked: { steps: 900, batch_size: 6, learning_rate: 3e-3 },
+    finetune: { steps: 600, batch_size: 5, learning_rate: 1.5e-3 },
+    rl: { steps: 50, promptsPerStep: 12, groupSize: 8, learningRate: 1e-4 },
     evaluation: { documents: 200, words: 100, questions: 300, samples: 4 },
   },
   /** For tests: every part runs, nothing is learnt. */
