@@ -7,7 +7,7 @@ import { TEXT } from './corpus.ts';
 import { eventually, isAlive, startStack, type WorkerProcess, type WorkerStack } from './worker-stack.ts';
 
 const MINUTES = 600_000; // ms; a bound for a busy machine
-const STEPS = 120;
+const STEPS = 600; // seconds of compiled steps: time enough to be interrupted on a busy machine
 const CONFIG = {
   model: { preset: 'tiny' },
   optimization: { steps: STEPS, batch_size: 2, dropout: 0.1 },

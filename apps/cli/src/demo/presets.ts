@@ -40,7 +40,7 @@ export const PRESETS = {
     wordnetDocuments: 300,
     vocabSize: 512,
     model: 'tiny',
-    pretrain: { steps: 60, batch_size: 8, learning_rate: 3e-3 },
+    pretrain: { steps: 150, batch_size: 8, learning_rate: 3e-3 },
     masked: { steps: 10, batch_size: 8, learning_rate: 3e-3 },
     finetune: { steps: 10, batch_size: 8, learning_rate: 3e-3 },
     rl: { steps: 2, promptsPerStep: 4, groupSize: 4, learningRate: 1e-4 },
