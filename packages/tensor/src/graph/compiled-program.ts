@@ -5,7 +5,7 @@ import * as tf from '@tensorflow/tfjs-core';
 import { TrainyardError } from '@trainyard/contracts';
 import { type Functions, mapValues, type Program, refuseUnknown, type Tensors } from '../program.ts';
 import { GraphBackend, type Variable } from './graph-backend.ts';
-import { GraphBuilder, type Output } from './graph-builder.ts';
+import { control, GraphBuilder, nodeOf, type Output } from './graph-builder.ts';
 import { GRAPH_BACKEND, registerGraphKernels } from './register-graph-kernels.ts';
 
 /** The part of tfjs-node's backend that loads and runs graphs. */
@@ -149,7 +149,7 @@ export class CompiledProgram<Name extends string> implements Program<Name> {
       const assigned = graph.add('AssignVariableOp', [handle, value], attributes);
       graph.add(
         'Identity',
-        [graph.int(0), `^${nodeOf(assigned)}`],
+        [graph.int(0), control(assigned)],
         { T: { type: 'int32' } },
         assignedName(handle),
       );
@@ -187,11 +187,11 @@ function trace(
       const symbol = backend.get(value);
       if (symbol.variable === variable && symbol.inPlace) return symbol.output;
       if (symbol.variable === variable) return undefined;
-      return graph.add('AssignVariableOp', [variable.handle, symbol.output, `^${nodeOf(variable.read)}`], {
+      return graph.add('AssignVariableOp', [variable.handle, symbol.output, control(variable.read)], {
         dtype: { type: variable.dtype },
       });
     });
-    const after = written.filter((output) => output !== undefined).map((output) => `^${nodeOf(output)}`);
+    const after = written.filter((output) => output !== undefined).map(control);
     fetches = Object.fromEntries(
       Object.entries(outputs).map(([name, value]) => [
         name,
@@ -201,8 +201,6 @@ function trace(
   });
   return { inputs, feeds, fetches };
 }
-
-const nodeOf = (output: Output): string => output.slice(0, output.lastIndexOf(':'));
 
 /** Runs `build` with the graph as TensorFlow.js' backend. */
 function within(backend: GraphBackend, build: () => void): void {

@@ -2,11 +2,8 @@ import type * as tf from '@tensorflow/tfjs-core';
 import { TrainyardError } from '@trainyard/contracts';
 import { AFTER, APPLY_ADAM, CROSS_ENTROPY, L2_LOSS, STATELESS_UNIFORM, UPDATE_SLOTS } from '../fused.ts';
 import type { GraphBackend } from './graph-backend.ts';
-import type { Output } from './graph-builder.ts';
+import { control, nodeOf, type Output } from './graph-builder.ts';
 import { emit, type Kernel } from './graph-kernel.ts';
-
-/** Makes a node wait for another one's. */
-const control = (output: Output): Output => `^${output.slice(0, output.lastIndexOf(':'))}`;
 
 const emitDecay = (graph: GraphBackend, weight: tf.TensorInfo, kept: tf.TensorInfo): tf.TensorInfo =>
   emit(graph, 'Mul', {
@@ -26,7 +23,7 @@ export const FUSED_KERNELS: Record<string, Kernel> = {
       dtype,
       attributes: { T: { type: dtype }, Tlabels: { type: 'int32' } },
     });
-    const node = graph.get(loss).output.slice(0, -2);
+    const node = nodeOf(graph.get(loss).output);
     return [loss, graph.symbol(`${node}:1`, shape, dtype)];
   },
   [AFTER]: ({ graph, inputs: { x, cause } }) => {

@@ -4,6 +4,12 @@ import type * as tf from '@tensorflow/tfjs-core';
 /** One output of a node: `name:index`. `^name` is a control input. */
 export type Output = string;
 
+/** The name of the node whose output it is. */
+export const nodeOf = (output: Output): string => output.slice(0, output.lastIndexOf(':'));
+
+/** The input that makes a node wait for another one. */
+export const control = (output: Output): Output => `^${nodeOf(output)}`;
+
 export type Attribute =
   | { type: tf.DataType }
   | { int: number }

@@ -1,6 +1,6 @@
 import * as tf from '@tensorflow/tfjs-core';
 import type { GraphBackend } from './graph-backend.ts';
-import type { Output } from './graph-builder.ts';
+import { nodeOf, type Output } from './graph-builder.ts';
 import { emit, type Kernel } from './graph-kernel.ts';
 
 const reshape = (graph: GraphBackend, x: tf.TensorInfo, shape: number[]): tf.TensorInfo =>
@@ -33,7 +33,7 @@ const splitV: Kernel = ({ graph, inputs: { x }, attrs }) => {
       num_split: { int: sizes.length },
     }),
   ];
-  const name = first.slice(0, -2);
+  const name = nodeOf(first);
   return sizes.map((size, i) => graph.symbol(`${name}:${i}`, x!.shape.with(axis, size), x!.dtype));
 };
 
