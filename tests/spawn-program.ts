@@ -1,17 +1,19 @@
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import path from 'node:path';
+import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
 
 export const ROOT = path.resolve(import.meta.dirname, '..');
+const LOG_LINES = 5000;
 const POLL = 100; // ms
 const PATIENCE = 180_000; // ms; a bound for what hangs, not a measure
 
 /** The API or a worker in a process of its own, as in production. */
 export interface ProgramProcess {
   child: ChildProcess;
-  /** What it logged, a line each. */
+  /** The last lines that it logged. */
   log: string[];
   exited: Promise<unknown>;
   kill(signal: NodeJS.Signals): void;
@@ -22,11 +24,14 @@ export function spawnProgram(args: string[], environment: Record<string, string>
   const child = spawn(process.execPath, args, {
     cwd: ROOT,
     env: { PATH: process.env.PATH, HOME: process.env.HOME, ...environment },
-    stdio: ['ignore', 'pipe', 'pipe'],
+    stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
   });
   const log: string[] = [];
-  for (const stream of [child.stdout, child.stderr])
-    stream.setEncoding('utf8').on('data', (text: string) => log.push(...text.split('\n').filter(Boolean)));
+  for (const stream of [child.stdout!, child.stderr!])
+    createInterface({ input: stream }).on('line', (line) => {
+      log.push(line);
+      log.splice(0, log.length - LOG_LINES);
+    });
   return { child, log, exited: once(child, 'exit'), kill: (signal) => void child.kill(signal) };
 }
 
