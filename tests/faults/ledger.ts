@@ -26,6 +26,8 @@ export interface Ledger {
   different: string[];
 }
 
+export const ZEROS: Ledger = { lost: [], steps: [], stale: [], damaged: [], different: [] };
+
 /** Holds the rows and the blobs against what always holds. Reads only; all runs should have ended. */
 export async function readLedger(cluster: Cluster, expected: readonly Expected[]): Promise<Ledger> {
   const ledger: Ledger = {

@@ -28,9 +28,20 @@ const LONG_TEXT = Array.from({ length: 4000 }, (_, i) => ({
   text: `${TEXT[i % TEXT.length]!.text} It is number ${(i * 7919) % 100_003}, and ${(i * 104_729) % 99_991} comes next.`,
 }));
 
+/** Text, and a tokenizer of it; a worker must be there. */
+export async function prepareTokenizer(cluster: Cluster): Promise<string> {
+  await cluster.addData('text', 'text', TEXT);
+  const request: RunRequest = {
+    stage: 'tokenizer',
+    inputs: { datasets: ['text'] },
+    config: { vocab_size: 300 },
+  };
+  return (await cluster.finished(await cluster.submit(request))).tokenizer_id!;
+}
+
 /** Datasets, a tokenizer, a base model and an assistant; a worker must be there. */
 export async function prepareMaterials(cluster: Cluster): Promise<Materials> {
-  await cluster.addData('text', 'text', TEXT);
+  const tokenizer = await prepareTokenizer(cluster);
   await cluster.addData('long', 'text', LONG_TEXT);
   await cluster.addData('chats', 'chat', CHATS);
   await cluster.addData('prompts', 'prompts', PROMPTS);
@@ -38,10 +49,9 @@ export async function prepareMaterials(cluster: Cluster): Promise<Materials> {
   const make = async (stage: Stage, inputs: RunRequest['inputs'], config: Record<string, unknown>) =>
     cluster.finished(await cluster.submit({ stage, inputs, config }));
   const optimization = { steps: 20, batch_size: 2 };
-  const { tokenizer_id: tokenizer } = await make('tokenizer', { datasets: ['text'] }, { vocab_size: 300 });
   const { checkpoint_id: base } = await make(
     'pretrain',
-    { datasets: ['text'], tokenizer: tokenizer! },
+    { datasets: ['text'], tokenizer },
     { model: { preset: 'tiny' }, optimization },
   );
   const { checkpoint_id: assistant } = await make(
@@ -49,7 +59,7 @@ export async function prepareMaterials(cluster: Cluster): Promise<Materials> {
     { datasets: ['chats'], base: base! },
     { optimization },
   );
-  return { tokenizer: tokenizer!, base: base!, assistant: assistant! };
+  return { tokenizer, base: base!, assistant: assistant! };
 }
 
 /** One run of each kind; `steps` optimizer steps of everything, dropout and accumulation wherever there is such a thing. */

@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, readdir, rm } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
@@ -13,6 +13,8 @@ export interface RedisServer {
   kill(): Promise<void>;
   /** Starts it again on the same port: empty, or as it was where it is persistent. */
   start(): Promise<void>;
+  /** Removes what a persistent one that is away has on disk. */
+  forget(): Promise<void>;
   /** Deletes all that it holds. */
   flush(): Promise<void>;
   countKeys(): Promise<number>;
@@ -58,6 +60,9 @@ export async function startRedisServer({ persistent = false } = {}): Promise<Red
     url,
     start,
     kill,
+    async forget() {
+      for (const name of await readdir(folder)) await rm(path.join(folder, name), { recursive: true });
+    },
     flush: async () => void (await ask((client) => client.flushall())),
     countKeys: () => ask((client) => client.dbsize()),
     async stop() {
