@@ -4,6 +4,9 @@ import { readCheckpoint } from '@trainyard/storage';
 import { CHATS, PREFERENCES, PROMPTS, TEXT } from '../worker/corpus.ts';
 import type { Cluster, RunRequest } from './cluster.ts';
 
+/** Building a layer's graph costs more time here than all its steps. */
+const MODEL = { preset: 'tiny', layers: 1 };
+
 /** What the other stages start from. */
 export interface Materials {
   tokenizer: string;
@@ -52,7 +55,7 @@ export async function prepareMaterials(cluster: Cluster): Promise<Materials> {
   const { checkpoint_id: base } = await make(
     'pretrain',
     { datasets: ['text'], tokenizer },
-    { model: { preset: 'tiny' }, optimization },
+    { model: MODEL, optimization },
   );
   const { checkpoint_id: assistant } = await make(
     'finetune',
@@ -82,7 +85,7 @@ export function requestsOf(materials: Materials, steps: number): Record<Kind, Ru
     pretrain: of(
       'pretrain',
       { datasets: ['text'], tokenizer },
-      { model: { preset: 'tiny' }, optimization, checkpointing },
+      { model: MODEL, optimization, checkpointing },
     ),
     finetune: of('finetune', { datasets: ['chats'], base }, { optimization, checkpointing }),
     lora: of(
