@@ -1,6 +1,5 @@
-import { recordMetrics, retireWorker, workerHeartbeat } from '@trainyard/db';
+import { recordMetrics, retireWorker, startReconciler, workerHeartbeat } from '@trainyard/db';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { startReconciler } from '../../apps/api/src/reconciler.ts';
 import { ActingWorker, WORDS } from './acting-worker.ts';
 import { type ApiUnderTest, startApi } from './api-under-test.ts';
 
@@ -304,11 +303,14 @@ describe('reconciling', () => {
     const delivered: string[] = [];
     const reconciler = startReconciler(
       api.db,
-      async (deliveries) => {
-        delivered.push(...deliveries.map(({ runId }) => runId));
+      {
+        deliver: async (deliveries) => {
+          delivered.push(...deliveries.map(({ runId }) => runId));
+        },
+        storageRoom: async () => undefined,
+        onError: (error) => api.app.log.error(error),
       },
       0.05,
-      api.app.log,
     );
     await expect.poll(() => delivered).toContain(id);
     await reconciler.stop();

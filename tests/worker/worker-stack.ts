@@ -76,7 +76,7 @@ export async function startStack(options: { redisUrl?: string } = {}): Promise<W
   const deliver = (deliveries: Parameters<Queue['enqueue']>[0]) => queue.enqueue(deliveries);
   const reconciling = (async () => {
     while (!ended.signal.aborted) {
-      await reconcile(db, deliver);
+      await reconcile(db, { deliver, storageRoom: () => blobs.freeBytes(), onError: console.error });
       await sleep(500, undefined, { signal: ended.signal }).catch(() => {});
     }
   })();

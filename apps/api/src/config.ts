@@ -16,6 +16,8 @@ export interface Config {
   maxUploadBytes: number;
   leaseSeconds: number;
   reconcileSeconds: number;
+  retentionGraceSeconds: number;
+  orphanGraceSeconds: number;
   inferenceBackend: BackendPreference;
   migrateOnStart: boolean;
   dataDir: string;
@@ -65,6 +67,8 @@ export function readConfig(environment: Readonly<Record<string, string | undefin
     maxUploadBytes: number('MAX_UPLOAD_BYTES', 1, Number.MAX_SAFE_INTEGER),
     leaseSeconds: number('LEASE_SECONDS', 1, 86_400, false),
     reconcileSeconds: number('RECONCILE_SECONDS', 0.1, 3600, false),
+    retentionGraceSeconds: number('RETENTION_GRACE_SECONDS', 0, 31_536_000, false),
+    orphanGraceSeconds: number('ORPHAN_GRACE_SECONDS', 60, 31_536_000, false),
     inferenceBackend: oneOf(
       'INFERENCE_BACKEND',
       BACKENDS,

@@ -44,6 +44,14 @@ export const ENVIRONMENT = {
     description: 'How often runs, pipelines and the queue are brought in line with Postgres.',
     default: '2',
   },
+  RETENTION_GRACE_SECONDS: {
+    description: "How long the files of a checkpoint stay after its run's retention gave it up.",
+    default: '600',
+  },
+  ORPHAN_GRACE_SECONDS: {
+    description: 'How long files that no row refers to stay; longer than any upload takes.',
+    default: '86400',
+  },
   TRAINYARD_BACKEND: {
     description: 'TensorFlow.js backend: auto, tensorflow-gpu, tensorflow, wasm or cpu.',
     default: 'auto',

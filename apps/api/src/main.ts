@@ -1,13 +1,13 @@
 import { fileURLToPath } from 'node:url';
 import { TrainyardError } from '@trainyard/contracts';
-import { ensureAdminKey, migrate, openDatabase } from '@trainyard/db';
+import { ensureAdminKey, migrate, openDatabase, startReconciler } from '@trainyard/db';
 import { openQueue } from '@trainyard/queue';
 import { openBlobStore } from '@trainyard/storage';
 import { buildApp } from './app.ts';
 import { type Config, readConfig } from './config.ts';
+import { startHousekeeping } from './housekeeping.ts';
 import { startInference } from './inference/inference.ts';
 import { createLogger } from './logger.ts';
-import { startReconciler } from './reconciler.ts';
 
 /** From the signal on: so long may models still write, and so long may everything take. */
 const WRITE_MS = 4000;
@@ -35,8 +35,14 @@ async function start(config: Config): Promise<(reason: string) => Promise<void>>
   });
   const app = buildApp({ db, queue, blobs, inference, config, logger });
   await app.listen({ host: config.host, port: config.port });
-  const deliver = queue.enqueue.bind(queue);
-  const reconciler = startReconciler(db, deliver, config.reconcileSeconds, logger);
+  const surroundings = {
+    deliver: queue.enqueue,
+    storageRoom: () => blobs.freeBytes(),
+    onError: (error: unknown, part: string) =>
+      logger.error({ err: error, part }, 'reconciling failed in part; it is tried again'),
+  };
+  const reconciler = startReconciler(db, surroundings, config.reconcileSeconds);
+  const housekeeping = startHousekeeping(db, blobs, config, logger);
 
   return async (reason) => {
     logger.info({ reason }, 'stopping');
@@ -47,7 +53,7 @@ async function start(config: Config): Promise<(reason: string) => Promise<void>>
     const drained = setTimeout(() => inference.close(), WRITE_MS);
     await app.close();
     clearTimeout(drained);
-    await Promise.all([reconciler.stop(), inference.close()]);
+    await Promise.all([reconciler.stop(), housekeeping.stop(), inference.close()]);
     await Promise.all([queue.close(), blobs.close()]);
     await db.close();
     clearTimeout(late);

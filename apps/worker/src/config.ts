@@ -11,6 +11,7 @@ export interface WorkerConfig {
   backend: string;
   leaseSeconds: number;
   heartbeatSeconds: number;
+  reconcileSeconds: number;
   shutdownSeconds: number;
   healthFile: string | undefined;
   logLevel: string;
@@ -42,6 +43,10 @@ const WORKER_ENVIRONMENT = {
     default: '2',
     description: 'How often it renews the lease and looks for cancel and pause.',
   },
+  RECONCILE_SECONDS: {
+    default: '2',
+    description: 'How often, in turn with the API, runs and the queue are brought in line with Postgres.',
+  },
   SHUTDOWN_SECONDS: { default: '25', description: 'Time to checkpoint and hand the run back on SIGTERM.' },
   HEALTH_FILE: {
     default: undefined,
@@ -72,18 +77,23 @@ export function parseWorkerConfig(env: Environment, defaultName: string): Worker
   return {
     databaseUrl,
     redisUrl: read('REDIS_URL'),
-    storageUrl: read('STORAGE_URL')!,
+    storageUrl: absolute(read('STORAGE_URL')!),
     cacheDir: path.resolve(read('CACHE_DIR')!),
     name: env.WORKER_NAME || defaultName,
     stages: parseStages(read('WORKER_STAGES')!),
     backend: read('TRAINYARD_BACKEND')!,
     leaseSeconds,
     heartbeatSeconds,
+    reconcileSeconds: positive('RECONCILE_SECONDS', read('RECONCILE_SECONDS')),
     shutdownSeconds: positive('SHUTDOWN_SECONDS', read('SHUTDOWN_SECONDS')),
     healthFile: read('HEALTH_FILE'),
     logLevel: read('LOG_LEVEL')!,
   };
 }
+
+/** A folder as an absolute path; other addresses as they are. */
+const absolute = (storageUrl: string): string =>
+  storageUrl.includes('://') ? storageUrl : path.resolve(storageUrl);
 
 function parseStages(value: string): Stage[] {
   if (value === 'all') return [...STAGES];

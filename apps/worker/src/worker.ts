@@ -44,6 +44,7 @@ export class Worker {
   private finished: Promise<void> = Promise.resolve();
   private draining = false;
   private heart: NodeJS.Timeout | undefined;
+  private beating = false;
   private backend = '';
   private device = '';
 
@@ -96,11 +97,15 @@ export class Worker {
 
   private async beat(): Promise<void> {
     const { config, db, log } = this.dependencies;
+    if (this.beating) return; // the one before still waits for an answer
+    this.beating = true;
     try {
       await workerHeartbeat(db, this.id, this.draining);
       if (config.healthFile) await writeFile(config.healthFile, new Date().toISOString());
     } catch (error) {
       log.warn({ err: error }, 'worker heartbeat failed');
+    } finally {
+      this.beating = false;
     }
   }
 
@@ -150,7 +155,8 @@ export class Worker {
       config: run.config,
       seed: run.seed,
       inputs: await loadTrainingInputs(db, run.inputs as unknown as ResolvedInputs),
-      resumeManifest: run.manifestSha256,
+      resumeManifests: run.resumeManifests,
+      leaseSeconds: config.leaseSeconds,
       storageUrl: config.storageUrl,
       cacheDir: config.cacheDir,
     };

@@ -9,13 +9,14 @@ test('defaults', () => {
   expect(parseWorkerConfig({ DATABASE_URL }, 'host-7')).toEqual({
     databaseUrl: DATABASE_URL,
     redisUrl: undefined,
-    storageUrl: '.trainyard/blobs',
+    storageUrl: path.resolve('.trainyard/blobs'),
     cacheDir: path.resolve('.trainyard/cache'),
     name: 'host-7',
     stages: [...STAGES],
     backend: 'auto',
     leaseSeconds: 15,
     heartbeatSeconds: 2,
+    reconcileSeconds: 2,
     shutdownSeconds: 25,
     logLevel: 'info',
   });

@@ -17,6 +17,7 @@ export const ERROR_STATUS = {
   payload_too_large: 413,
   unsupported_media_type: 415,
   incompatible_checkpoint: 422,
+  non_finite_loss: 422,
   rate_limited: 429,
   integrity: 500,
   internal: 500,

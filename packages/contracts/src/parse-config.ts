@@ -21,12 +21,12 @@ const dotted = (prefix: string, pointer: string): string => prefix + pointer.rep
 
 /** Objects that a schema requires but the client left out, so that their own defaults can fill them. */
 function withObjects(schema: TSchema, value: unknown): unknown {
-  const { properties } = schema as { properties?: Record<string, TSchema> };
+  const { properties, required } = schema as { properties?: Record<string, TSchema>; required?: string[] };
   if (!properties || value === null || typeof value !== 'object' || Array.isArray(value)) return value;
   const filled: Record<string, unknown> = { ...(value as Record<string, unknown>) };
   for (const [name, property] of Object.entries(properties)) {
     const nested = (property as { properties?: unknown }).properties !== undefined;
-    if (nested && filled[name] === undefined) filled[name] = {};
+    if (nested && filled[name] === undefined && required?.includes(name)) filled[name] = {};
     filled[name] = withObjects(property, filled[name]);
     if (filled[name] === undefined) delete filled[name];
   }

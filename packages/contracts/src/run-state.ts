@@ -11,6 +11,7 @@ export const RUN_STATES = [
   'cancelling',
   'awaiting_feedback',
   'recovering',
+  'blocked_storage',
   'succeeded',
   'failed',
   'cancelled',
@@ -32,6 +33,8 @@ export type RunEventName =
   | 'acknowledge_cancel'
   | 'lose' // the lease ran out: the worker is dead or out of reach
   | 'hand_back' // the worker stops in good order and gives the run back
+  | 'block' // the store is full or out of reach: no checkpoint can be written
+  | 'unblock' // there is room again
   | 'await_feedback'
   | 'receive_feedback'
   | 'retry'
@@ -52,7 +55,13 @@ export const TRANSITIONS: Transitions = {
     cancelling: 'failed',
     recovering: 'failed',
   },
-  pause: { queued: 'paused', recovering: 'paused', starting: 'pausing', running: 'pausing' },
+  pause: {
+    queued: 'paused',
+    recovering: 'paused',
+    blocked_storage: 'paused',
+    starting: 'pausing',
+    running: 'pausing',
+  },
   acknowledge_pause: { pausing: 'paused' },
   resume: { paused: 'queued', pausing: 'running' },
   cancel: {
@@ -61,6 +70,7 @@ export const TRANSITIONS: Transitions = {
     recovering: 'cancelled',
     paused: 'cancelled',
     awaiting_feedback: 'cancelled',
+    blocked_storage: 'cancelled',
     starting: 'cancelling',
     running: 'cancelling',
     pausing: 'cancelling',
@@ -68,6 +78,13 @@ export const TRANSITIONS: Transitions = {
   acknowledge_cancel: { cancelling: 'cancelled' },
   lose: { starting: 'recovering', running: 'recovering', pausing: 'paused', cancelling: 'cancelled' },
   hand_back: { starting: 'queued', running: 'queued', pausing: 'paused', cancelling: 'cancelled' },
+  block: {
+    starting: 'blocked_storage',
+    running: 'blocked_storage',
+    pausing: 'paused',
+    cancelling: 'cancelled',
+  },
+  unblock: { blocked_storage: 'queued' },
   await_feedback: { running: 'awaiting_feedback' },
   receive_feedback: { awaiting_feedback: 'queued' },
   retry: { failed: 'queued', cancelled: 'queued' },

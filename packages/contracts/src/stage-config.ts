@@ -41,14 +41,37 @@ const optimization = (defaults: {
     beta2: decay(0.95, "AdamW's second moment."),
     gradient_clip: positive(1, 'Largest global gradient norm.'),
     dropout: Type.Number({ minimum: 0, exclusiveMaximum: 1, default: 0, description: 'Residual dropout.' }),
+    non_finite_loss: OneOf(['fail', 'rewind'], {
+      default: 'fail',
+      description:
+        'A loss or gradient that is not finite never reaches a checkpoint. fail: the run ends. rewind: it goes back to its last checkpoint and passes over the step.',
+    }),
+    max_skipped_steps: count(10, 1000, 'Steps that may be passed over in an attempt before the run fails.'),
   });
+
+const Retention = Strict({
+  last: count(5, 100_000, 'The latest so many.'),
+  every_steps: Type.Optional(
+    Type.Integer({ minimum: 1, description: 'Those at a multiple of so many steps.' }),
+  ),
+  best: Type.Optional(
+    Strict({
+      metric: Type.String({ minLength: 1, description: 'A metric of the training, such as loss.' }),
+      goal: OneOf(['lowest', 'highest'], { default: 'lowest' }),
+      count: count(1, 1000, 'How many of the best.'),
+    }),
+  ),
+});
+export type Retention = Static<typeof Retention>;
 
 const Checkpointing = Strict({
   every_steps: Type.Optional(
     Type.Integer({ minimum: 1, description: 'Also write a checkpoint every so many steps.' }),
   ),
   every_seconds: positive(30, 'Write a checkpoint at least this often: the most work that a crash can cost.'),
+  keep: Retention,
 });
+export type Checkpointing = Static<typeof Checkpointing>;
 
 export const TokenizerConfig = Strict({
   vocab_size: Type.Integer({

@@ -56,10 +56,22 @@ describe('defaults', () => {
         beta2: 0.95,
         gradient_clip: 1,
         dropout: 0,
+        non_finite_loss: 'fail',
+        max_skipped_steps: 10,
       },
-      checkpointing: { every_seconds: 30 },
+      checkpointing: { every_seconds: 30, keep: { last: 5 } },
     });
     expect(given).toEqual({ model: { preset: 'tiny', layers: 3 }, optimization: { steps: 7 } });
+  });
+
+  it('leave out optional objects, and fill in those that are given', () => {
+    const keep = (given: object) =>
+      parseStageConfig('pretrain', { checkpointing: { keep: given } }).checkpointing.keep;
+    expect(keep({})).toEqual({ last: 5 });
+    expect(keep({ best: { metric: 'loss' } })).toEqual({
+      last: 5,
+      best: { metric: 'loss', goal: 'lowest', count: 1 },
+    });
   });
 
   it('differ by stage', () => {

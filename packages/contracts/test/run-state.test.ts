@@ -32,6 +32,7 @@ const EXPECTED: Record<RunState, Partial<Record<RunEventName, RunState>>> = {
     cancel: 'cancelling',
     lose: 'recovering',
     hand_back: 'queued',
+    block: 'blocked_storage',
   },
   running: {
     succeed: 'succeeded',
@@ -40,6 +41,7 @@ const EXPECTED: Record<RunState, Partial<Record<RunEventName, RunState>>> = {
     cancel: 'cancelling',
     lose: 'recovering',
     hand_back: 'queued',
+    block: 'blocked_storage',
     await_feedback: 'awaiting_feedback',
   },
   pausing: {
@@ -50,6 +52,7 @@ const EXPECTED: Record<RunState, Partial<Record<RunEventName, RunState>>> = {
     cancel: 'cancelling',
     lose: 'paused',
     hand_back: 'paused',
+    block: 'paused',
   },
   paused: { resume: 'queued', cancel: 'cancelled' },
   cancelling: {
@@ -58,9 +61,11 @@ const EXPECTED: Record<RunState, Partial<Record<RunEventName, RunState>>> = {
     fail: 'failed',
     lose: 'cancelled',
     hand_back: 'cancelled',
+    block: 'cancelled',
   },
   awaiting_feedback: { receive_feedback: 'queued', cancel: 'cancelled' },
   recovering: { claim: 'starting', fail: 'failed', pause: 'paused', cancel: 'cancelled' },
+  blocked_storage: { unblock: 'queued', pause: 'paused', cancel: 'cancelled' },
   succeeded: {},
   failed: { retry: 'queued' },
   cancelled: { retry: 'queued', revive: 'waiting' },
@@ -76,7 +81,7 @@ it.each(RUN_STATES)('from %s exactly these events lead on', (state) => {
 
 it('says what the event would have needed', () => {
   expect(() => transition('succeeded', 'pause')).toThrow(
-    'A run that is succeeded cannot pause; that needs one of: queued, recovering, starting, running.',
+    'A run that is succeeded cannot pause; that needs one of: queued, recovering, blocked_storage, starting, running.',
   );
 });
 
@@ -93,12 +98,12 @@ it('a lease begins with a claim alone, and a claim takes every deliverable state
 });
 
 it('a dead, stopping or failing worker, and a cancel, are provided for in every leased state', () => {
-  for (const event of ['lose', 'hand_back', 'fail', 'succeed'] as const)
+  for (const event of ['lose', 'hand_back', 'block', 'fail', 'succeed'] as const)
     expect(
       LEASED_STATES.filter((state) => !TRANSITIONS[event][state]),
       event,
     ).toEqual([]);
-  for (const event of ['lose', 'hand_back'] as const)
+  for (const event of ['lose', 'hand_back', 'block'] as const)
     expect(Object.values(TRANSITIONS[event]).some(isLeased), event).toBe(false);
   const mortal = RUN_STATES.filter((state) => !isFinal(state) && state !== 'cancelling');
   expect(mortal.filter((state) => !TRANSITIONS.cancel[state])).toEqual([]);

@@ -1,17 +1,13 @@
-import {
-  isDeliverable,
-  type RunAttempt,
-  type RunError,
-  type RunState,
-  type TerminationReason,
-} from '@trainyard/contracts';
+import type { RunAttempt, RunError, RunState, TerminationReason } from '@trainyard/contracts';
 import { changeState, recordEvent } from './change-state.ts';
+import { FURTHEST, usable } from './checkpoints.ts';
 import type { Database, Tx } from './client.ts';
 import { type Fence, lockFenced, lockPipelineOf, lockRun } from './fence.ts';
 import type { Prisma } from './generated/client.ts';
 import type { RunModel } from './generated/models.ts';
+import { afterAttempt, claimed, type Order, orderOf, type RunStanding, type Step } from './lifecycle.ts';
 import { settlePipeline } from './pipelines.ts';
-import { iso, isoOrNull } from './rows.ts';
+import { databaseTime, iso, isoOrNull } from './rows.ts';
 import { toRun } from './run-resource.ts';
 import { storable } from './storable.ts';
 
@@ -25,8 +21,12 @@ export interface Claim {
 export type ClaimedRun = ReturnType<typeof toRun> & {
   fence: Fence;
   startStep: number;
-  manifestSha256: string | null;
+  /** Manifests of its own checkpoints to go on from, the furthest first; the next one serves where one is damaged. */
+  resumeManifests: string[];
 };
+
+/** How many checkpoints may be damaged at once before a run starts anew. */
+const FALLBACKS = 10;
 
 /**
  * Takes a run for a worker: raises its epoch and leases it by Postgres' clock. Undefined if the run is not to be had:
@@ -35,23 +35,24 @@ export type ClaimedRun = ReturnType<typeof toRun> & {
 export async function claimRun(tx: Tx, runId: string, claim: Claim): Promise<ClaimedRun | undefined> {
   if (!(await tx.run.findUnique({ where: { id: runId }, select: { id: true } }))) return undefined;
   const run = await lockRun(tx, runId);
-  if (!isDeliverable(run.state as RunState)) return undefined;
-  const epoch = run.epoch + 1;
-  const latest = await tx.checkpoint.findFirst({
-    where: { runId },
-    orderBy: [{ step: 'desc' }, { epoch: 'desc' }],
+  const step = claimed(standing(run));
+  if (!step) return undefined;
+  const epoch = step.changes.epoch!;
+  const checkpoints = await tx.checkpoint.findMany({
+    where: usable(runId),
+    orderBy: FURTHEST,
+    take: FALLBACKS,
   });
-  const startStep = latest?.step ?? 0;
+  const startStep = checkpoints[0]?.step ?? 0;
   const next = await changeState(
     tx,
     run,
-    'claim',
+    step.event,
     {
-      epoch,
+      ...step.changes,
       workerId: claim.workerId,
       backend: claim.backend,
-      attempts: run.attempts + 1,
-      startedAt: run.startedAt ?? new Date(),
+      startedAt: run.startedAt ?? (await databaseTime(tx)),
     },
     { worker_id: claim.workerId, epoch, start_step: startStep },
   );
@@ -64,15 +65,14 @@ export async function claimRun(tx: Tx, runId: string, claim: Claim): Promise<Cla
     ...toRun(next),
     fence: { runId, epoch },
     startStep,
-    manifestSha256: latest?.manifestSha256 ?? null,
+    resumeManifests: checkpoints.map(({ manifestSha256 }) => manifestSha256),
   };
 }
 
+const standing = (run: RunModel): RunStanding => ({ ...run, state: run.state as RunState });
+
 const renewLease = (tx: Tx, runId: string, seconds: number) =>
   tx.$executeRaw`UPDATE runs SET lease_expires_at = now() + ${seconds} * interval '1 second' WHERE id = ${runId}::uuid`;
-
-/** What a heartbeat brings back. */
-export type Order = 'continue' | 'pause' | 'cancel' | 'fenced';
 
 /** Renews the lease and carries the progress; one statement, no transaction. */
 export async function heartbeat(
@@ -86,16 +86,7 @@ export async function heartbeat(
       progress = coalesce(${progress ? JSON.stringify(progress) : null}::jsonb, progress)
     WHERE id = ${fence.runId}::uuid AND epoch = ${fence.epoch} AND state IN ('starting', 'running', 'pausing', 'cancelling')
     RETURNING state`;
-  switch (rows[0]?.state) {
-    case undefined:
-      return 'fenced';
-    case 'pausing':
-      return 'pause';
-    case 'cancelling':
-      return 'cancel';
-    default:
-      return 'continue';
-  }
+  return rows[0] ? orderOf(rows[0].state) : 'fenced';
 }
 
 /** The trainer has loaded everything and makes steps. */
@@ -108,72 +99,81 @@ export async function recordStart(tx: Tx, fence: Fence): Promise<void> {
 export type Outcome =
   | { kind: 'succeeded'; result: Record<string, unknown>; progress?: object }
   | { kind: 'failed'; error: RunError; reason: TerminationReason }
-  | { kind: 'crashed'; error: RunError }
-  | { kind: 'paused' }
-  | { kind: 'cancelled' }
-  | { kind: 'handed_back' };
+  | { kind: 'crashed' | 'blocked'; error: RunError }
+  | { kind: 'paused' | 'cancelled' | 'handed_back' };
 
 /** Ends the fence's attempt and moves the run on. Throws `FencedError` if the epoch is over. */
 export async function endAttempt(tx: Tx, fence: Fence, reported: Outcome): Promise<void> {
   const outcome = storable(reported);
   await lockPipelineOf(tx, fence.runId);
   const run = await lockFenced(tx, fence);
-  const error = outcome.kind === 'failed' || outcome.kind === 'crashed' ? outcome.error : undefined;
+  const error = 'error' in outcome ? outcome.error : undefined;
   await closeAttempt(tx, run, outcome.kind, error);
-  const next = await afterAttempt(tx, run, outcome);
-  await settlePipeline(tx, next);
+  await settlePipeline(tx, await moveOn(tx, run, outcome));
 }
 
-async function afterAttempt(tx: Tx, run: RunModel, outcome: Outcome): Promise<RunModel> {
+/** The run after its attempt, with what the outcome says beside the state. */
+async function moveOn(tx: Tx, run: RunModel, outcome: Outcome): Promise<RunModel> {
+  const died = outcome.kind === 'crashed';
+  const step = afterAttempt(standing(run), outcome.kind, died && (await progressed(tx, run)));
+  const { barrenAttempts } = step.changes;
+  if (died)
+    await recordEvent(tx, run, 'attempt_lost', { error: outcome.error, barren_attempts: barrenAttempts });
+  if (step.quarantined)
+    await recordEvent(tx, run, 'quarantined', { attempts: await evidence(tx, run, barrenAttempts!) });
+  return changeState(tx, run, step.event, {
+    workerId: null,
+    leaseExpiresAt: null,
+    ...step.changes,
+    ...described(outcome, step),
+  });
+}
+
+function described(outcome: Outcome, step: Step): Prisma.RunUncheckedUpdateInput {
   switch (outcome.kind) {
     case 'succeeded':
-      return changeState(tx, run, 'succeed', {
+      return {
         result: outcome.result as Prisma.InputJsonValue,
-        terminationReason: 'completed',
         ...(outcome.progress ? { progress: outcome.progress as Prisma.InputJsonValue } : {}),
-      });
+      };
     case 'failed':
-      return fail(tx, run, outcome.error, outcome.reason);
-    case 'crashed':
-      return recover(tx, run, outcome.error);
-    case 'paused':
-      if (run.state === 'pausing') return changeState(tx, run, 'acknowledge_pause', released);
-      return changeState(tx, run, 'hand_back', { ...released, ...cancelReason(run) }); // resumed or cancelled meanwhile
-    case 'cancelled':
-      return changeState(tx, run, 'acknowledge_cancel', { terminationReason: 'cancelled_by_user' });
-    case 'handed_back':
-      return changeState(tx, run, 'hand_back', { ...released, ...cancelReason(run) });
+      return { ...failure(outcome.error), terminationReason: outcome.reason };
+    case 'blocked':
+      return step.to === 'blocked_storage' ? failure(outcome.error) : {};
+    case 'crashed': {
+      if (!step.quarantined) return {};
+      const attempts = `${step.changes.barrenAttempts} attempts in a row ended without progress`;
+      return failure({ ...outcome.error, message: `${attempts}; the last: ${outcome.error.message}` });
+    }
+    default:
+      return {};
   }
 }
 
-const released = { workerId: null, leaseExpiresAt: null };
-const cancelReason = (run: RunModel) =>
-  run.state === 'cancelling' ? { terminationReason: 'cancelled_by_user' } : {};
+const failure = (error: RunError) => ({ error: error as Prisma.InputJsonValue, stateReason: error.message });
 
-const fail = (tx: Tx, run: RunModel, error: RunError, reason: TerminationReason) =>
-  changeState(tx, run, 'fail', {
-    error: error as Prisma.InputJsonValue,
-    terminationReason: reason,
-    stateReason: error.message,
-  });
-
-/**
- * After a death: back into the queue if the attempt got a checkpoint further or the budget of barren attempts is not
- * used up; else failed, with the evidence of the last death. What was to be paused or cancelled is.
- */
-async function recover(tx: Tx, run: RunModel, error: RunError): Promise<RunModel> {
+/** Whether the run's attempt left a checkpoint past the one that it began with. */
+async function progressed(tx: Tx, run: RunModel): Promise<boolean> {
   const attempt = await tx.runAttempt.findUniqueOrThrow({
     where: { runId_epoch: { runId: run.id, epoch: run.epoch } },
   });
-  const latest = await tx.checkpoint.findFirst({ where: { runId: run.id }, orderBy: { step: 'desc' } });
-  const barren = (latest?.step ?? 0) > attempt.startStep ? 0 : run.barrenAttempts + 1;
-  await recordEvent(tx, run, 'attempt_lost', { error, barren_attempts: barren });
-  const steered = run.state === 'pausing' || run.state === 'cancelling';
-  if (barren >= run.maxAttempts && !steered) {
-    const message = `${barren} attempts in a row ended without progress; the last: ${error.message}`;
-    return fail(tx, run, { ...error, message }, 'infrastructure');
-  }
-  return changeState(tx, run, 'lose', { ...released, ...cancelReason(run), barrenAttempts: barren });
+  const furthest = await tx.checkpoint.findFirst({ where: usable(run.id), orderBy: FURTHEST });
+  return (furthest?.step ?? 0) > attempt.startStep;
+}
+
+/** What the last attempts left behind when they died. */
+async function evidence(tx: Tx, run: RunModel, count: number) {
+  const attempts = await tx.runAttempt.findMany({
+    where: { runId: run.id },
+    orderBy: { epoch: 'desc' },
+    take: Math.min(count, 10),
+  });
+  return attempts.map(({ epoch, workerId, outcome, error }) => ({
+    epoch,
+    worker_id: workerId,
+    outcome,
+    error,
+  }));
 }
 
 async function closeAttempt(tx: Tx, run: RunModel, outcome: string, error?: RunError): Promise<void> {
@@ -182,7 +182,11 @@ async function closeAttempt(tx: Tx, run: RunModel, outcome: string, error?: RunE
     FROM run_attempts a WHERE runs.id = ${run.id}::uuid AND a.run_id = runs.id AND a.epoch = ${run.epoch} AND a.ended_at IS NULL`;
   await tx.runAttempt.update({
     where: { runId_epoch: { runId: run.id, epoch: run.epoch } },
-    data: { outcome, endedAt: new Date(), ...(error ? { error: error as Prisma.InputJsonValue } : {}) },
+    data: {
+      outcome,
+      endedAt: await databaseTime(tx),
+      ...(error ? { error: error as Prisma.InputJsonValue } : {}),
+    },
   });
   if (run.workerId)
     await tx.worker.updateMany({
@@ -205,12 +209,21 @@ export async function recoverExpired(tx: Tx, runId: string): Promise<boolean> {
   const [row] = await tx.$queryRaw<{ expired: boolean }[]>`SELECT lease_expires_at < now() AND state IN
     ('starting', 'running', 'pausing', 'cancelling') AS expired FROM runs WHERE id = ${runId}::uuid`;
   if (!row?.expired) return false;
+  const worker = run.workerId ? await tx.worker.findUnique({ where: { id: run.workerId } }) : null;
   const error = {
     code: 'lease_expired',
-    message: `Worker ${run.workerId} sent no heartbeat before its lease ran out.`,
+    message: `Worker ${worker?.name ?? run.workerId} sent no heartbeat before its lease ran out.`,
+    ...(worker && {
+      evidence: {
+        worker: worker.name,
+        hostname: worker.hostname,
+        pid: worker.pid,
+        last_heartbeat: iso(worker.heartbeatAt),
+      },
+    }),
   };
   await closeAttempt(tx, run, 'lost', error);
-  await settlePipeline(tx, await recover(tx, run, error));
+  await settlePipeline(tx, await moveOn(tx, run, { kind: 'crashed', error }));
   return true;
 }
 

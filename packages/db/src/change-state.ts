@@ -2,6 +2,7 @@ import { isDeliverable, isFinal, type RunEventName, type RunState, transition } 
 import type { Tx } from './client.ts';
 import type { Prisma } from './generated/client.ts';
 import type { RunModel } from './generated/models.ts';
+import { databaseTime } from './rows.ts';
 import { storable } from './storable.ts';
 
 /**
@@ -23,7 +24,7 @@ export async function changeState(
       ...changes,
       state: to,
       ...(isFinal(to)
-        ? { finishedAt: new Date(), leaseExpiresAt: null, workerId: null }
+        ? { finishedAt: await databaseTime(tx), leaseExpiresAt: null, workerId: null }
         : { finishedAt: null }),
     },
   });

@@ -12,7 +12,18 @@ import type { Prisma } from './generated/client.ts';
 import type { AliasModel, CheckpointModel, RunModel } from './generated/models.ts';
 import { addEdges, type Edge, knowledgeCutoff } from './lineage.ts';
 import type { ResolvedInputs } from './resolve-inputs.ts';
-import { calendarDate, found, iso, type Paged, type PageRequest, pageArguments, toPage } from './rows.ts';
+import { referTo, retireCheckpoints } from './retention.ts';
+import {
+  calendarDate,
+  databaseTime,
+  found,
+  iso,
+  isoOrNull,
+  type Paged,
+  type PageRequest,
+  pageArguments,
+  toPage,
+} from './rows.ts';
 
 type WithAliases = CheckpointModel & { aliases: AliasModel[] };
 const include = { aliases: true };
@@ -34,7 +45,14 @@ const toCheckpoint = (row: WithAliases): Checkpoint => ({
   tags: row.tags,
   aliases: row.aliases.map((alias) => alias.name),
   created_at: iso(row.createdAt),
+  damaged_at: isoOrNull(row.damagedAt),
+  retired_at: isoOrNull(row.retiredAt),
+  deleted_at: isoOrNull(row.deletedAt),
 });
+
+/** Checkpoints of a run that it can go on from. */
+export const usable = (runId: string) => ({ runId, damagedAt: null, retiredAt: null });
+export const FURTHEST: Prisma.CheckpointOrderByWithRelationInput[] = [{ step: 'desc' }, { epoch: 'desc' }];
 
 /** A checkpoint whose files are all in the blob store, manifest included. */
 export interface WrittenCheckpoint {
@@ -51,9 +69,43 @@ export interface WrittenCheckpoint {
   metrics: Record<string, number>;
 }
 
-/** Publishes a checkpoint: its row, its lineage and its event, fenced. */
+/**
+ * Publishes a checkpoint, fenced: its row, its lineage and its event. Retires what the run's retention does not keep
+ * beside it.
+ */
 export async function recordCheckpoint(tx: Tx, fence: Fence, written: WrittenCheckpoint): Promise<string> {
-  return (await addCheckpoint(tx, await lockFenced(tx, fence), written)).id;
+  const run = await lockFenced(tx, fence);
+  const { id } = await addCheckpoint(tx, run, written);
+  await retireCheckpoints(tx, run);
+  return id;
+}
+
+/**
+ * Marks a checkpoint that its run's trainer could not load: nothing goes on from it any more. The attempt counts from
+ * the one before.
+ */
+export async function recordDamage(
+  tx: Tx,
+  fence: Fence,
+  damage: { manifestSha256: string; message: string },
+): Promise<void> {
+  const run = await lockFenced(tx, fence);
+  const { manifestSha256, message } = damage;
+  const damaged = await tx.checkpoint.findFirst({ where: { runId: run.id, manifestSha256 } });
+  if (!damaged) return;
+  await tx.checkpoint.update({ where: { id: damaged.id }, data: { damagedAt: await databaseTime(tx) } });
+  const before = await tx.checkpoint.findFirst({ where: usable(run.id), orderBy: FURTHEST });
+  await tx.run.update({ where: { id: run.id }, data: { checkpointId: before?.id ?? null } });
+  await tx.runAttempt.update({
+    where: { runId_epoch: fence },
+    data: { startStep: before?.step ?? 0 },
+  });
+  await recordEvent(tx, run, 'checkpoint_damaged', {
+    checkpoint_id: damaged.id,
+    step: damaged.step,
+    message,
+    goes_on_from: before?.id ?? null,
+  });
 }
 
 /** The row, lineage and event of a checkpoint of a run that is locked, or that nobody else sees yet. */
@@ -118,7 +170,7 @@ export async function listCheckpoints(db: Database, filter: CheckpointFilter): P
 }
 
 export async function setTags(tx: Tx, id: string, tags: string[]): Promise<Checkpoint> {
-  found(await tx.checkpoint.findUnique({ where: { id } }), 'checkpoint', id);
+  await referTo(tx, id, 'id');
   return toCheckpoint(await tx.checkpoint.update({ where: { id }, data: { tags }, include }));
 }
 
@@ -134,12 +186,7 @@ export async function setAlias(tx: Tx, name: string, checkpointId: string): Prom
     throw new TrainyardError('invalid_request', `${name} must look like assistant@production.`, {
       param: 'name',
     });
-  found(
-    await tx.checkpoint.findUnique({ where: { id: checkpointId } }),
-    'checkpoint',
-    checkpointId,
-    'checkpoint_id',
-  );
+  await referTo(tx, checkpointId, 'checkpoint_id');
   const change = { checkpointId, updatedAt: new Date() };
   return toAlias(await tx.alias.upsert({ where: { name }, create: { name, ...change }, update: change }));
 }

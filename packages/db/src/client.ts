@@ -1,4 +1,6 @@
+import type { Socket } from 'node:net';
 import { PrismaPg } from '@prisma/adapter-pg';
+import pg from 'pg';
 import { type Prisma, PrismaClient } from './generated/client.ts';
 
 /** An open transaction. Every function here that writes takes one first; nothing inside it does other I/O. */
@@ -12,8 +14,15 @@ export interface Database {
 }
 
 const TRANSACTION_ATTEMPTS = 5;
-/** Postgres ends the transaction of a process that froze inside it, or nobody could take its run from it. */
+/**
+ * Nothing waits for ever, ms. Postgres ends a statement that takes too long, and the transaction of a process that froze
+ * inside it, or nobody could take its run from it. A connection on which a statement gets no answer beyond that is
+ * taken for dead: the network may have swallowed it without a word.
+ */
+const STATEMENT_MS = 10_000;
 const IDLE_IN_TRANSACTION_MS = 10_000;
+const SILENCE_MS = 12_000;
+const CONNECT_MS = 5000;
 
 /** Whether Postgres gave up a transaction for the sake of another one; raw queries keep its own code in `meta`. */
 function lostConflict(error: unknown): boolean {
@@ -25,14 +34,32 @@ function lostConflict(error: unknown): boolean {
   return code === 'P2034' || postgres === '40001' || postgres === '40P01';
 }
 
+function openPool(url: string, size: number): pg.Pool {
+  const pool = new pg.Pool({
+    connectionString: url,
+    max: size,
+    connectionTimeoutMillis: CONNECT_MS,
+    keepAlive: true,
+    statement_timeout: STATEMENT_MS,
+    idle_in_transaction_session_timeout: IDLE_IN_TRANSACTION_MS,
+  });
+  pool.on('error', () => {}); // an idle connection was lost; the next use makes another
+  pool.on('connect', (made) => {
+    const client = made as unknown as { connection: { stream: Socket }; readyForQuery: boolean };
+    const { stream } = client.connection;
+    stream.setTimeout(SILENCE_MS, () => {
+      if (!client.readyForQuery)
+        stream.destroy(new Error(`Postgres did not answer within ${SILENCE_MS / 1000} s.`));
+    });
+  });
+  return pool;
+}
+
 /** Opens the database at `url` with at most `poolSize` connections. */
 export function openDatabase(url: string, poolSize = 10): Database {
-  const pool = {
-    connectionString: url,
-    max: poolSize,
-    idle_in_transaction_session_timeout: IDLE_IN_TRANSACTION_MS,
-  };
-  const client = new PrismaClient({ adapter: new PrismaPg(pool) });
+  const client = new PrismaClient({
+    adapter: new PrismaPg(openPool(url, poolSize), { disposeExternalPool: true }),
+  });
   return {
     client,
     transaction: async (work) => {

@@ -8,6 +8,7 @@ import {
 import type { Database, Tx } from './client.ts';
 import type { ComparisonModel } from './generated/models.ts';
 import { addEdges } from './lineage.ts';
+import { referTo } from './retention.ts';
 import { found, iso, isoOrNull, type Paged, type PageRequest, pageArguments, toPage } from './rows.ts';
 import { storable } from './storable.ts';
 
@@ -29,6 +30,7 @@ export async function createComparison(
   tx: Tx,
   made: { checkpointId: string; messages: ChatMessage[]; answerA: string; answerB: string },
 ): Promise<Comparison> {
+  await referTo(tx, made.checkpointId, 'checkpoint_id');
   const row = await tx.comparison.create({ data: storable(made) });
   const child = { childType: 'comparison' as const, childId: row.id };
   await addEdges(tx, [{ parentType: 'checkpoint', parentId: made.checkpointId, ...child, role: 'answered' }]);

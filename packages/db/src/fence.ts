@@ -1,6 +1,7 @@
-import { isLeased, type RunState } from '@trainyard/contracts';
+import type { RunState } from '@trainyard/contracts';
 import type { Tx } from './client.ts';
 import type { RunModel } from './generated/models.ts';
+import { fenceHolds } from './lifecycle.ts';
 import { found } from './rows.ts';
 
 /** What a worker shows with every write: the run, and the epoch in which it claimed it. */
@@ -36,6 +37,7 @@ export async function lockRun(tx: Tx, id: string): Promise<RunModel> {
 /** Locks the run's row for a worker's write. Throws `FencedError` unless the fence still holds. */
 export async function lockFenced(tx: Tx, fence: Fence): Promise<RunModel> {
   const run = await lockRun(tx, fence.runId);
-  if (run.epoch !== fence.epoch || !isLeased(run.state as RunState)) throw new FencedError(fence, run);
+  const { epoch, state } = run;
+  if (!fenceHolds({ epoch, state: state as RunState }, fence.epoch)) throw new FencedError(fence, run);
   return run;
 }

@@ -1,6 +1,7 @@
 export * from './api-keys.ts';
 export * from './attempts.ts';
 export * from './checkpoints.ts';
+export { beginChore, type Repeated, repeat, startReconciler } from './chores.ts';
 export { type Database, openDatabase, type Tx } from './client.ts';
 export * from './comparisons.ts';
 export * from './counts.ts';
@@ -9,18 +10,20 @@ export * from './datasets.ts';
 export { type Fence, FencedError } from './fence.ts';
 export { type Answer, type IdempotencyKey, once } from './idempotency.ts';
 export { type ImportedCheckpoint, recordImport } from './imports.ts';
+export type { OutcomeKind } from './lifecycle.ts';
 export { getLineage } from './lineage.ts';
 export * from './metrics.ts';
 export { migrate } from './migrate.ts';
 export { type Delivery, drainOutbox } from './outbox.ts';
 export { cancelPipeline, createPipeline, getPipeline, listPipelines } from './pipelines.ts';
-export { reconcile } from './reconcile.ts';
+export { reconcile, type Surroundings } from './reconcile.ts';
 export {
   type ResolvedInputs,
   resolveCheckpoint,
   resolveDatasetVersion,
   resolveInputs,
 } from './resolve-inputs.ts';
+export { deleteRetired, isBlobReferenced } from './retention.ts';
 export type { Paged, PageRequest } from './rows.ts';
 export * from './runs.ts';
 export * from './tokenizers.ts';

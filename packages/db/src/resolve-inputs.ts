@@ -13,6 +13,7 @@ import type { Tx } from './client.ts';
 import { toDatasetVersion } from './datasets.ts';
 import type { CheckpointModel } from './generated/models.ts';
 import type { Edge } from './lineage.ts';
+import { referTo } from './retention.ts';
 import { validate as isUuid } from './uuid.ts';
 
 /** A run's inputs with every reference replaced by the id it named when the run was accepted. */
@@ -117,7 +118,8 @@ export async function resolveInputs<S extends Stage>(
   for (const role of ['base', 'reward_model'] as const) {
     const reference = request[role];
     if (reference === undefined) continue;
-    const row = await resolveCheckpoint(tx, reference, `inputs.${role}`);
+    const param = `inputs.${role}`;
+    const row = await referTo(tx, (await resolveCheckpoint(tx, reference, param)).id, param);
     resolution[role] = toCheckpointInput(row);
     resolution.inputs[role] = row.id;
   }

@@ -1,4 +1,5 @@
 import { TrainyardError } from '@trainyard/contracts';
+import type { Tx } from './client.ts';
 import { validate as isUuid } from './uuid.ts';
 
 export const iso = (date: Date): string => date.toISOString();
@@ -6,6 +7,12 @@ export const isoOrNull = (date: Date | null): string | null => date?.toISOString
 export const calendarDate = (date: Date | null): string | null => date?.toISOString().slice(0, 10) ?? null;
 export const parseCalendarDate = (date: string | null | undefined): Date | null =>
   date ? new Date(`${date}T00:00:00Z`) : null;
+
+/** Postgres' clock, the one that all processes share: what is compared with another process's time is read from it. */
+export async function databaseTime(tx: Pick<Tx, '$queryRaw'>): Promise<Date> {
+  const [row] = await tx.$queryRaw<{ now: Date }[]>`SELECT now()::timestamptz(3) AS now`;
+  return row!.now;
+}
 
 export interface PageRequest {
   after?: string | undefined;

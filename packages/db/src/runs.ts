@@ -93,3 +93,21 @@ export async function retryRun(tx: Tx, id: string): Promise<Run> {
   await settlePipeline(tx, next);
   return toRun(next);
 }
+
+/** A blocked run is tried again no sooner: where the room in the store is not known, that is all that tells. */
+const BLOCKED_SECONDS = 5;
+
+/** Runs that wait for room in the store, and how many bytes their checkpoint needs. */
+export async function blockedRuns(db: Database): Promise<{ id: string; neededBytes: number }[]> {
+  const rows = await db.client.$queryRaw<{ id: string; needed: number | null }[]>`
+    SELECT r.id, (r.error -> 'evidence' ->> 'needed_bytes')::float8 AS needed
+    FROM runs r JOIN run_attempts a ON a.run_id = r.id AND a.epoch = r.epoch
+    WHERE r.state = 'blocked_storage' AND a.ended_at < now() - ${BLOCKED_SECONDS} * interval '1 second'`;
+  return rows.map(({ id, needed }) => ({ id, neededBytes: needed ?? 0 }));
+}
+
+/** Queues a run that waited for room in the store; does nothing if it moved on meanwhile. */
+export async function unblockRun(tx: Tx, id: string): Promise<void> {
+  const run = await lockRun(tx, id);
+  if (run.state === 'blocked_storage') await changeState(tx, run, 'unblock', { error: Prisma.DbNull });
+}

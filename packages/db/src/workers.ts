@@ -1,7 +1,7 @@
 import type { Stage, Worker } from '@trainyard/contracts';
 import type { Database } from './client.ts';
 import type { WorkerModel } from './generated/models.ts';
-import { found, iso, type Paged, type PageRequest, pageArguments, toPage } from './rows.ts';
+import { databaseTime, found, iso, type Paged, type PageRequest, pageArguments, toPage } from './rows.ts';
 
 export interface WorkerRegistration {
   id: string;
@@ -58,7 +58,7 @@ const toWorker =
 
 export async function getWorker(db: Database, id: string, lostAfterSeconds: number): Promise<Worker> {
   const row = found(await db.client.worker.findUnique({ where: { id } }), 'worker', id);
-  return toWorker(lostAfterSeconds, new Date())(row);
+  return toWorker(lostAfterSeconds, await databaseTime(db.client))(row);
 }
 
 /** Workers, newest first; with `live` only those that sent a heartbeat within a lease and have not stopped. */
@@ -68,7 +68,7 @@ export async function listWorkers(
   lostAfterSeconds: number,
 ): Promise<Paged<Worker>> {
   const { where, ...paging } = pageArguments(filter);
-  const now = new Date();
+  const now = await databaseTime(db.client);
   const live = { stoppedAt: null, heartbeatAt: { gt: new Date(now.getTime() - lostAfterSeconds * 1000) } };
   const rows = await db.client.worker.findMany({
     ...paging,

@@ -11,10 +11,18 @@ import { useDatabase } from './test-database.ts';
 const use = useDatabase();
 const request = { stage: 'tokenizer' as const, inputs: { datasets: ['words'] } };
 
+const CALM = {
+  storageRoom: async (): Promise<number | undefined> => undefined,
+  onError: (error: unknown) => {
+    throw error;
+  },
+};
+
 /** A queue that remembers what it was given. */
 function collector() {
   const got: Delivery[] = [];
-  return { got, deliver: async (deliveries: Delivery[]) => void got.push(...deliveries) };
+  const deliver = async (deliveries: Delivery[]) => void got.push(...deliveries);
+  return { got, deliver, surroundings: { ...CALM, deliver } };
 }
 
 test('the outbox is delivered in order and emptied', async () => {
@@ -57,8 +65,8 @@ test('reconciling several times at once recovers each run once and brings all th
   await succeed(use.db, (await begin(use.db, done.id, worker)).fence);
   await use.db.client.outbox.deleteMany(); // and the queue forgot all
   await expireLease(use.db, lost.id);
-  const { got, deliver } = collector();
-  await Promise.all(Array.from({ length: 4 }, () => reconcile(use.db, deliver)));
+  const { got, surroundings } = collector();
+  await Promise.all(Array.from({ length: 4 }, () => reconcile(use.db, surroundings)));
   expect(new Set(got.map(({ runId, epoch }) => `${runId} ${epoch}`))).toEqual(
     new Set([`${lost.id} 1`, `${queued.id} 0`]),
   );
@@ -66,7 +74,7 @@ test('reconciling several times at once recovers each run once and brings all th
   expect(losses).toBe(1);
   expect((await getRun(use.db, busy.id)).state).toBe('running');
   const settled = await use.db.client.runEvent.count();
-  await reconcile(use.db, deliver);
+  await reconcile(use.db, surroundings);
   expect(await use.db.client.runEvent.count()).toBe(settled);
   await begin(use.db, lost.id, worker);
 });
@@ -117,9 +125,9 @@ test('a request that failed may be repeated under its key; answers are forgotten
   await attempt(false);
   await attempt(false);
   expect(asked).toBe(2);
-  await reconcile(use.db, collector().deliver);
+  await reconcile(use.db, collector().surroundings);
   expect(await use.db.client.idempotencyRecord.count()).toBe(1);
   await use.db.client.$executeRaw`UPDATE idempotency_records SET created_at = now() - interval '25 hours'`;
-  await reconcile(use.db, collector().deliver);
+  await reconcile(use.db, collector().surroundings);
   expect(await use.db.client.idempotencyRecord.count()).toBe(0);
 });

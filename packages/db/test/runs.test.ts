@@ -56,7 +56,7 @@ test('a claim raises the epoch and leases the run; a second one comes too late',
     epoch: 1,
     attempts: 1,
     startStep: 0,
-    manifestSha256: null,
+    resumeManifests: [],
   });
   expect(winner.fence).toEqual({ runId: run.id, epoch: 1 });
   const row = await use.db.client.run.findUniqueOrThrow({ where: { id: run.id } });

@@ -43,10 +43,11 @@ export { type PretrainOptions, pretrain } from './stages/pretrain.ts';
 export { pairAccuracy, type RewardModelOptions, trainRewardModel } from './stages/reward-model.ts';
 export type { Prompt } from './stages/sample-rollout.ts';
 export { rewardModelJudge, score } from './stages/score.ts';
-export type {
-  Control,
-  Optimization,
-  Sample,
-  TrainingEvent,
-  TrainingState,
+export {
+  type Control,
+  NonFiniteLossError,
+  type Optimization,
+  type Sample,
+  type TrainingEvent,
+  type TrainingState,
 } from './stages/training.ts';

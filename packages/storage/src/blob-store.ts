@@ -43,6 +43,8 @@ export interface BlobStore {
   /** Answers whether this call deleted it: not if it was absent or last put at `unlessSince` or later. */
   delete(sha256: string, options?: { unlessSince?: Date }): Promise<boolean>;
   list(): AsyncIterable<BlobInfo>;
+  /** Room for more, in bytes; undefined where the store does not tell. */
+  freeBytes(): Promise<number | undefined>;
   /** Where the blob lies (or would lie) on this machine; only a folder has such a place. */
   path?(sha256: string): string;
   close(): Promise<void>;

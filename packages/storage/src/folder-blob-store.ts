@@ -1,5 +1,5 @@
 import { createReadStream, statSync, unlinkSync } from 'node:fs';
-import { mkdir, open, readdir, rename, stat, utimes } from 'node:fs/promises';
+import { mkdir, open, readdir, rename, stat, statfs, utimes } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type { Readable } from 'node:stream';
 import { TrainyardError } from '@trainyard/contracts';
@@ -100,6 +100,13 @@ export class FolderBlobStore implements BlobStore, BlobSource {
       if (isAbsent(cause)) throw blobNotFound(sha256, this.location);
       throw storageError(cause, `reading blob ${sha256} from ${this.location}`);
     }
+  }
+
+  freeBytes(): Promise<number> {
+    return attempt(`looking for room in ${this.location}`, async () => {
+      const { bavail, bsize } = await statfs(this.#spool);
+      return bavail * bsize;
+    });
   }
 
   async close(): Promise<void> {}

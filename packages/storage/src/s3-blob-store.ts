@@ -129,6 +129,8 @@ export class S3BlobStore implements BlobStore, BlobSource {
     }
   }
 
+  async freeBytes(): Promise<undefined> {}
+
   async close(): Promise<void> {
     this.#options.client.destroy();
   }

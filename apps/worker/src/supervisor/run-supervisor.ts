@@ -9,6 +9,7 @@ import {
   type MetricRow,
   type Outcome,
   recordCheckpoint,
+  recordDamage,
   recordMetrics,
   recordStart,
   recordTokenizer,
@@ -25,6 +26,7 @@ const METRICS_BATCH = 200;
 const RETRY_MS = 500;
 const SAVE_MS = 15_000; // for the end of a step and a checkpoint
 const STOP_MS = 2000; // where nothing is saved
+const LEASE_CHECK_MS = 250;
 
 export interface Supervision {
   db: Database;
@@ -50,6 +52,7 @@ export class RunSupervisor {
   private stopping: Stop | undefined;
   private end: Outcome | undefined;
   private leaseHeldUntil: number;
+  private peakMemoryBytes = 0;
   private readonly context: Supervision;
 
   constructor(context: Supervision) {
@@ -64,8 +67,10 @@ export class RunSupervisor {
     trainer.send({ type: 'start', job });
     const heart = this.beat();
     const flusher = setInterval(() => this.flushMetrics(), METRICS_EVERY_MS);
+    const watch = setInterval(() => this.watchLease(), LEASE_CHECK_MS);
     const exit = await trainer.exited;
     clearInterval(flusher);
+    clearInterval(watch);
     this.flushMetrics();
     await this.writes;
     try {
@@ -107,8 +112,12 @@ export class RunSupervisor {
         return;
       case 'metrics':
         this.throughput.add(message);
+        this.peakMemoryBytes = Math.max(this.peakMemoryBytes, message.memoryBytes);
         this.metrics.push({ step: message.step, at: new Date(message.at), values: message.values });
         if (this.metrics.length >= METRICS_BATCH) this.flushMetrics();
+        return;
+      case 'damaged':
+        this.write((tx) => recordDamage(tx, this.fence, message));
         return;
       case 'checkpoint':
         this.flushMetrics();
@@ -127,6 +136,9 @@ export class RunSupervisor {
         return;
       case 'stopped':
         this.end = this.stopping ? STOPPED[this.stopping] : undefined;
+        return;
+      case 'blocked':
+        this.end = { kind: 'blocked', error: message.error };
         return;
       case 'failed':
         this.end = {
@@ -151,6 +163,7 @@ export class RunSupervisor {
     const evidence = {
       exit_code: exit.code,
       signal: exit.signal,
+      peak_memory_bytes: this.peakMemoryBytes || null,
       last_lines: this.context.trainer.lastLines,
     };
     return {
@@ -194,6 +207,13 @@ export class RunSupervisor {
     }
   }
 
+  /** Whatever hangs, the trainer does not outlive its lease. */
+  private watchLease(): void {
+    if (performance.now() <= this.leaseHeldUntil) return;
+    this.context.log.warn({ ...this.fence }, 'the lease ran out; the trainer is stopped');
+    this.context.trainer.kill();
+  }
+
   private readonly heartStopped = new AbortController();
 
   private stopHeart(): void {
@@ -215,10 +235,10 @@ export class RunSupervisor {
           return;
         }
         this.leaseHeldUntil = asked + leaseSeconds * 1000;
+        trainer.send({ type: 'lease' });
         if (order !== 'continue') this.stop(order);
       } catch (error) {
         log.warn({ err: error, ...this.fence }, 'heartbeat failed');
-        if (performance.now() > this.leaseHeldUntil) trainer.kill();
       }
       await sleep(heartbeatSeconds * 1000, undefined, { signal }).catch(() => {});
     }

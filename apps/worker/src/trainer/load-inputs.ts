@@ -38,17 +38,32 @@ export function loadBase({ job, blobs }: TrainerContext): Promise<LoadedModel> {
   return loadModel(blobs, job.inputs.base.manifestSha256);
 }
 
-/** Where the run's last attempt left off. */
-export async function loadResume({ job, blobs }: TrainerContext): Promise<TrainingState | undefined> {
-  if (!job.resumeManifest) return undefined;
-  const { manifest, file } = await readCheckpoint(blobs, job.resumeManifest);
-  return {
-    step: manifest.step,
-    weights: decodeSafetensors(await file(WEIGHTS_FILE)).tensors as HostTensors,
-    optimizer: decodeSafetensors(await file(OPTIMIZER_FILE)).tensors as HostTensors,
-    counters: manifest.counters,
-  };
+/**
+ * Where the run left off: the first of these checkpoints whose every byte is what was written. The worker is told of
+ * each that is not; undefined where none is left, and the run begins anew.
+ */
+export async function loadResume(
+  { blobs, send }: TrainerContext,
+  manifests: readonly string[],
+): Promise<TrainingState | undefined> {
+  for (const manifestSha256 of manifests) {
+    try {
+      const { manifest, file } = await readCheckpoint(blobs, manifestSha256);
+      return {
+        step: manifest.step,
+        weights: decodeSafetensors(await file(WEIGHTS_FILE)).tensors as HostTensors,
+        optimizer: decodeSafetensors(await file(OPTIMIZER_FILE)).tensors as HostTensors,
+        counters: manifest.counters,
+      };
+    } catch (error) {
+      if (!(error instanceof TrainyardError) || !DAMAGE.has(error.code)) throw error;
+      await send({ type: 'damaged', manifestSha256, message: error.message });
+    }
+  }
+  return undefined;
 }
+
+const DAMAGE: ReadonlySet<string> = new Set(['integrity', 'invalid_data', 'not_found']);
 
 /** Every record of the run's datasets, in order, with the dataset's name for error messages. */
 export async function* records<K extends DatasetVersionContent['kind']>(

@@ -8,13 +8,18 @@ export interface TrainingJob {
   config: unknown;
   seed: number;
   inputs: TrainingInputs;
-  /** The run's own latest checkpoint to go on from. */
-  resumeManifest: string | null;
+  /** The run's own checkpoints to go on from, the furthest first; the next one serves where one is damaged. */
+  resumeManifests: string[];
+  leaseSeconds: number;
   storageUrl: string;
   cacheDir: string;
 }
 
-export type ToTrainer = { type: 'start'; job: TrainingJob } | { type: 'stop'; checkpoint: boolean };
+export type ToTrainer =
+  | { type: 'start'; job: TrainingJob }
+  /** The lease was renewed; a trainer that is not told so in time has lost its run and ends. */
+  | { type: 'lease' }
+  | { type: 'stop'; checkpoint: boolean };
 
 export interface BackendReport {
   name: string;
@@ -30,10 +35,22 @@ export interface BackendReport {
 export type FromTrainer =
   | { type: 'ready'; backend: BackendReport }
   | { type: 'started' }
-  | { type: 'metrics'; step: number; totalSteps: number; at: number; values: Record<string, number> }
+  | {
+      type: 'metrics';
+      step: number;
+      totalSteps: number;
+      at: number;
+      values: Record<string, number>;
+      /** Resident memory of the process. */
+      memoryBytes: number;
+    }
+  /** A checkpoint of the run could not be loaded; the one before is tried. */
+  | { type: 'damaged'; manifestSha256: string; message: string }
   | { type: 'checkpoint'; checkpoint: WrittenCheckpoint }
   | { type: 'tokenizer'; vocabSize: number; sha256: string; bytesPerToken: number }
   | { type: 'event'; name: string; data: Record<string, unknown> }
   | { type: 'done'; result: Record<string, unknown> }
   | { type: 'stopped'; step: number }
+  /** The store is full or out of reach; `needed_bytes` in the evidence, where known, is the room it takes. */
+  | { type: 'blocked'; error: RunError }
   | { type: 'failed'; error: RunError; userError: boolean };

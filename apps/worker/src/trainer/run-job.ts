@@ -23,6 +23,6 @@ export async function runJob<S extends Stage>(context: TrainerContext<S>): Promi
   return RUNNERS[context.job.stage](context);
 }
 
-/** Errors that another attempt may not meet: the store was out of reach or full. */
-export const isTransient = (error: unknown): boolean =>
+/** Errors that end by themselves: the store was full or out of reach. */
+export const isBlocking = (error: unknown): error is TrainyardError =>
   error instanceof TrainyardError && (error.code === 'unavailable' || error.code === 'storage_full');

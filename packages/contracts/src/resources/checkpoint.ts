@@ -30,6 +30,25 @@ export const Checkpoint = Type.Object(
     tags: Type.Array(Type.String()),
     aliases: Type.Array(Type.String()),
     created_at: Timestamp,
+    damaged_at: Nullable(
+      Type.String({
+        format: 'date-time',
+        description:
+          'When its files were found missing or not to be what was written; no run resumes from it.',
+      }),
+    ),
+    retired_at: Nullable(
+      Type.String({
+        format: 'date-time',
+        description: 'When retention gave it up; nothing new may refer to it.',
+      }),
+    ),
+    deleted_at: Nullable(
+      Type.String({
+        format: 'date-time',
+        description: 'When its files were deleted; its row and lineage stay.',
+      }),
+    ),
   },
   { $id: 'Checkpoint' },
 );

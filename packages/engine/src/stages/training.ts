@@ -31,6 +31,7 @@ export interface TrainingState {
 
 export type TrainingEvent =
   | { type: 'metrics'; step: number; totalSteps: number; values: Record<string, number> }
+  /** The state is a snapshot: no later step changes it. */
   | { type: 'checkpoint'; step: number; state: TrainingState; final: boolean }
   | { type: 'samples'; step: number; samples: Sample[] };
 
@@ -46,6 +47,20 @@ export interface Optimization extends Schedule, AdamWOptions {
   /** Residual dropout's rate. */
   dropout?: number;
   seed: number;
+  /** Steps, counted from 0, that leave the weights as they are: what was met there was not finite. */
+  skippedSteps?: ReadonlySet<number>;
+}
+
+/** The loss or the gradient of a step, counted from 0, was not finite; no checkpoint holds what came of it. */
+export class NonFiniteLossError extends TrainyardError {
+  readonly step: number;
+  constructor(step: number) {
+    super(
+      'non_finite_loss',
+      `The loss is not finite at step ${step + 1}; use a lower learning rate or a lower gradient clip, or let the run pass over such steps (non_finite_loss: rewind).`,
+    );
+    this.step = step;
+  }
 }
 
 export interface LossAndMetrics {
@@ -103,7 +118,7 @@ const sumName = (name: string): string => `sum.${name}`;
 /**
  * The loop that all stages share: for each step sum the gradients of the micro batches, clip, update, report, ask.
  * After every step as many tensors exist as before it.
- * @throws TrainyardError internal when the loss is not finite, before any checkpoint of that step.
+ * @throws NonFiniteLossError before any checkpoint of that step.
  */
 export async function* runSteps(task: TrainingTask): AsyncGenerator<TrainingEvent, void, void> {
   const { optimization, resume, control } = task;
@@ -112,7 +127,8 @@ export async function* runSteps(task: TrainingTask): AsyncGenerator<TrainingEven
   try {
     for (let step = resume?.step ?? 0; step < total; step++) {
       if (task.prepare) yield* await task.prepare(step, trainer);
-      const values = { ...(await trainer.step(step)), ...task.metrics?.(step) };
+      const skipped = optimization.skippedSteps?.has(step);
+      const values = skipped ? { skipped: 1 } : { ...(await trainer.step(step)), ...task.metrics?.(step) };
       const done = step + 1;
       yield { type: 'metrics', step: done, totalSteps: total, values };
       const decision = control(done);
@@ -203,11 +219,7 @@ class Trainer implements Model {
     }
     const means = Object.fromEntries(this.#packed.map((name, i) => [name, sums[i]! / accumulation]));
     const values = { ...means, gradient_norm: norm, learning_rate: rate };
-    if (!Number.isFinite(means.loss) || !Number.isFinite(norm))
-      throw new TrainyardError(
-        'internal',
-        `The loss is not finite at step ${step + 1}; use a lower learning rate or a lower gradient clip.`,
-      );
+    if (!Number.isFinite(means.loss) || !Number.isFinite(norm)) throw new NonFiniteLossError(step);
     return values;
   }
 

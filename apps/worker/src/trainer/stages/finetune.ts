@@ -2,8 +2,7 @@ import { finetune, initParameters } from '@trainyard/engine';
 import { toExample } from '../chat-examples.ts';
 import type { Ending, TrainerContext } from '../context.ts';
 import { drive } from '../drive.ts';
-import { loadBase, loadResume, loadTokenizer, records, take } from '../load-inputs.ts';
-import { toOptimization } from '../optimization.ts';
+import { loadBase, loadTokenizer, records, take } from '../load-inputs.ts';
 
 /** Instruction fine-tuning on conversations; the loss is on the assistant's tokens alone. */
 export async function runFinetune(context: TrainerContext<'finetune'>): Promise<Ending> {
@@ -14,20 +13,13 @@ export async function runFinetune(context: TrainerContext<'finetune'>): Promise<
   const examples = (await take(records<'chat' | 'instruction'>(context, 'train'))).map((record) =>
     toExample(tokenizer, record),
   );
-  const resume = await loadResume(context);
-  const { checkpointing, optimization } = config;
-  return drive(
-    context,
-    { kind: 'assistant', model: base.stored, checkpointing, totalSteps: optimization.steps, resume },
-    (control) =>
-      finetune({
-        weights,
-        config: base.config,
-        examples,
-        optimization: toOptimization(optimization, job.seed),
-        ...(config.method === 'lora' && { lora: config.lora }),
-        control,
-        ...(resume && { resume }),
-      }),
+  return drive(context, { kind: 'assistant', model: base.stored, config }, (course) =>
+    finetune({
+      weights,
+      config: base.config,
+      examples,
+      ...(config.method === 'lora' && { lora: config.lora }),
+      ...course,
+    }),
   );
 }

@@ -3,8 +3,7 @@ import { pretrain, type StoredModel, toModelConfig } from '@trainyard/engine';
 import type { Tokenizer } from '@trainyard/tokenizer';
 import type { Ending, TrainerContext } from '../context.ts';
 import { drive } from '../drive.ts';
-import { loadResume, loadTokenizer } from '../load-inputs.ts';
-import { toOptimization } from '../optimization.ts';
+import { loadTokenizer } from '../load-inputs.ts';
 
 /** Self-supervised training on text: the next word, or missing ones. */
 export async function runPretrain(context: TrainerContext<'pretrain'>): Promise<Ending> {
@@ -18,31 +17,25 @@ export async function runPretrain(context: TrainerContext<'pretrain'>): Promise<
     objective: config.objective,
   };
   const shards = await openShards(context, tokenizer);
-  const { batch_size: batchSize, accumulation, steps: totalSteps } = config.optimization;
+  const { batch_size: batchSize, accumulation } = config.optimization;
   const sample = windowSampler(concatenate(shards), {
     length: model.context_length + 1,
     batchSize,
     accumulation,
     seed: job.seed,
   });
-  const resume = await loadResume(context);
   const kind = config.objective === 'masked' ? 'masked' : 'base';
   try {
-    return await drive(
-      context,
-      { kind, model, checkpointing: config.checkpointing, totalSteps, resume },
-      (control) =>
-        pretrain({
-          config: toModelConfig(model),
-          objective: config.objective,
-          maskingRate: config.masking_rate,
-          fimRate: config.fim_rate,
-          vocabulary: tokenizer,
-          optimization: toOptimization(config.optimization, job.seed),
-          sample,
-          control,
-          ...(resume && { resume }),
-        }),
+    return await drive(context, { kind, model, config }, (course) =>
+      pretrain({
+        config: toModelConfig(model),
+        objective: config.objective,
+        maskingRate: config.masking_rate,
+        fimRate: config.fim_rate,
+        vocabulary: tokenizer,
+        sample,
+        ...course,
+      }),
     );
   } finally {
     for (const shard of shards) shard.close();

@@ -11,8 +11,7 @@ import { renderChat, type Tokenizer } from '@trainyard/tokenizer';
 import { toPreference, toQuestion } from '../chat-examples.ts';
 import type { Ending, TrainerContext } from '../context.ts';
 import { drive } from '../drive.ts';
-import { loadBase, loadModel, loadResume, loadTokenizer, records, take } from '../load-inputs.ts';
-import { toOptimization } from '../optimization.ts';
+import { loadBase, loadModel, loadTokenizer, records, take } from '../load-inputs.ts';
 
 /** Reinforcement learning from feedback: the model's own answers judged (GRPO), or preferences (DPO). */
 export async function runRl(context: TrainerContext<'rl'>): Promise<Ending> {
@@ -20,55 +19,39 @@ export async function runRl(context: TrainerContext<'rl'>): Promise<Ending> {
 }
 
 async function runDpo(context: TrainerContext<'rl'>): Promise<Ending> {
-  const { config, job } = context;
+  const { config } = context;
   const tokenizer = await loadTokenizer(context);
   const base = await loadBase(context);
   const pairs = (await take(records<'preference'>(context, 'train'))).map((record) =>
     toPreference(tokenizer, record),
   );
-  const resume = await loadResume(context);
-  const { checkpointing, optimization } = config;
-  return drive(
-    context,
-    { kind: 'assistant', model: base.stored, checkpointing, totalSteps: optimization.steps, resume },
-    (control) =>
-      dpo({
-        weights: base.weights,
-        config: base.config,
-        pairs,
-        optimization: toOptimization(optimization, job.seed),
-        beta: config.dpo.beta,
-        nllWeight: config.dpo.nll_weight,
-        control,
-        ...(resume && { resume }),
-      }),
+  return drive(context, { kind: 'assistant', model: base.stored, config }, (course) =>
+    dpo({
+      weights: base.weights,
+      config: base.config,
+      pairs,
+      beta: config.dpo.beta,
+      nllWeight: config.dpo.nll_weight,
+      ...course,
+    }),
   );
 }
 
 async function runGrpo(context: TrainerContext<'rl'>): Promise<Ending> {
-  const { config, job } = context;
+  const { config } = context;
   const tokenizer = await loadTokenizer(context);
   const base = await loadBase(context);
   const prompts = (await take(records<'prompts'>(context, 'train'))).map((record) =>
     toQuestion(tokenizer, record),
   );
-  const resume = await loadResume(context);
-  const { checkpointing, optimization, grpo: options } = config;
+  const { grpo: options } = config;
   const judge = await openJudge(context, tokenizer);
-  const product = {
-    kind: 'assistant' as const,
-    model: base.stored,
-    checkpointing,
-    totalSteps: optimization.steps,
-    resume,
-  };
   try {
-    return await drive(context, product, (control) =>
+    return await drive(context, { kind: 'assistant', model: base.stored, config }, (course) =>
       grpo({
         weights: base.weights,
         config: base.config,
         prompts,
-        optimization: toOptimization(optimization, job.seed),
         promptsPerStep: options.prompts_per_step,
         groupSize: options.group_size,
         updatesPerRollout: options.updates_per_rollout,
@@ -79,8 +62,7 @@ async function runGrpo(context: TrainerContext<'rl'>): Promise<Ending> {
         stopTokens: [tokenizer.endOfMessage],
         judge: judge.judge,
         decode: (tokens) => tokenizer.decode(tokens),
-        control,
-        ...(resume && { resume }),
+        ...course,
       }),
     );
   } finally {

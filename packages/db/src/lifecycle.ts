@@ -1,0 +1,105 @@
+import {
+  isDeliverable,
+  isLeased,
+  type RunEventName,
+  type RunState,
+  type TerminationReason,
+  transition,
+} from '@trainyard/contracts';
+
+/** What decides about a run: the part of its row that leases, epochs and budgets are made of. */
+export interface RunStanding {
+  state: RunState;
+  epoch: number;
+  attempts: number;
+  /** Deaths in a row that made no progress, and how many of them end the run. */
+  barrenAttempts: number;
+  maxAttempts: number;
+}
+
+/** How an attempt ended. `blocked`: its checkpoint could not be stored; `crashed`: it died. */
+export type OutcomeKind =
+  | 'succeeded'
+  | 'failed'
+  | 'crashed'
+  | 'blocked'
+  | 'paused'
+  | 'cancelled'
+  | 'handed_back';
+
+/** What a heartbeat brings back. */
+export type Order = 'continue' | 'pause' | 'cancel' | 'fenced';
+
+/** What happens to a run, and what changes with it. */
+export interface Step {
+  event: RunEventName;
+  to: RunState;
+  changes: Partial<Pick<RunStanding, 'epoch' | 'attempts' | 'barrenAttempts'>> & {
+    terminationReason?: TerminationReason;
+  };
+  /** The run is taken out of circulation: too many deaths without progress. */
+  quarantined?: true;
+}
+
+const step = (run: RunStanding, event: RunEventName, changes: Step['changes'] = {}): Step => ({
+  event,
+  to: transition(run.state, event),
+  changes,
+});
+
+/** A claim raises the epoch, which fences whoever had the run before. Undefined if the run is not to be had. */
+export function claimed(run: RunStanding): Step | undefined {
+  if (!isDeliverable(run.state)) return undefined;
+  return step(run, 'claim', { epoch: run.epoch + 1, attempts: run.attempts + 1 });
+}
+
+/** Whether a worker that claimed the run in `epoch` may still write. */
+export const fenceHolds = (run: Pick<RunStanding, 'state' | 'epoch'>, epoch: number): boolean =>
+  run.epoch === epoch && isLeased(run.state);
+
+/** What a worker whose fence holds is to do. */
+export function orderOf(state: RunState): Order {
+  if (state === 'pausing') return 'pause';
+  return state === 'cancelling' ? 'cancel' : 'continue';
+}
+
+/** Where a run goes when its attempt ends; `progressed`: the attempt left a checkpoint past the one it began with. */
+export function afterAttempt(run: RunStanding, outcome: OutcomeKind, progressed: boolean): Step {
+  switch (outcome) {
+    case 'succeeded':
+      return step(run, 'succeed', { terminationReason: 'completed' });
+    case 'failed':
+      return step(run, 'fail');
+    case 'crashed':
+      return afterDeath(run, progressed);
+    case 'blocked':
+      return step(run, 'block', cancelReason(run));
+    case 'paused':
+      // Resumed or cancelled meanwhile: as if it had been handed back.
+      return run.state === 'pausing'
+        ? step(run, 'acknowledge_pause')
+        : step(run, 'hand_back', cancelReason(run));
+    case 'cancelled':
+      return step(run, 'acknowledge_cancel', { terminationReason: 'cancelled_by_user' });
+    case 'handed_back':
+      return step(run, 'hand_back', cancelReason(run));
+  }
+}
+
+/**
+ * Back into the queue if the attempt made progress or the budget of barren attempts is not used up; else failed. What
+ * was to be paused or cancelled is.
+ */
+function afterDeath(run: RunStanding, progressed: boolean): Step {
+  const barrenAttempts = progressed ? 0 : run.barrenAttempts + 1;
+  const steered = run.state === 'pausing' || run.state === 'cancelling';
+  if (barrenAttempts >= run.maxAttempts && !steered)
+    return {
+      ...step(run, 'fail', { barrenAttempts, terminationReason: 'infrastructure' }),
+      quarantined: true,
+    };
+  return step(run, 'lose', { barrenAttempts, ...cancelReason(run) });
+}
+
+const cancelReason = (run: RunStanding): Step['changes'] =>
+  run.state === 'cancelling' ? { terminationReason: 'cancelled_by_user' } : {};
