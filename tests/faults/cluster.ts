@@ -12,6 +12,7 @@ import { bundlePrograms } from './bundle-programs.ts';
 import { startFaultProxy } from './fault-proxy.ts';
 import { type PostgresServer, startPostgresServer } from './postgres-server.ts';
 import { type Links, Program } from './program.ts';
+import { makeSmallDisk, type SmallDisk } from './small-disk.ts';
 
 const POLL = 20; // ms
 const PATIENCE = 180_000; // ms; a bound for what hangs, not a measure
@@ -28,6 +29,8 @@ export interface ClusterOptions {
   workers?: number;
   /** The queue's server; absent, the queue lives in Postgres. */
   redis?: 'forgetful' | 'persistent';
+  /** The blob store has a disk of its own of this size. */
+  diskBytes?: number;
 }
 
 /** The whole product as processes, each behind proxies of its own: everything here can be made to fail. */
@@ -37,6 +40,7 @@ export interface Cluster {
   blobs: BlobStore;
   /** Where the blobs lie. */
   store: string;
+  disk: SmallDisk | undefined;
   folder: string;
   postgres: PostgresServer;
   redis: RedisServer | undefined;
@@ -72,7 +76,7 @@ export async function startCluster(options: ClusterOptions = {}): Promise<Cluste
 }
 
 async function start(
-  { apis: apiCount = 1, workers: workerCount = 1, redis: kind }: ClusterOptions,
+  { apis: apiCount = 1, workers: workerCount = 1, redis: kind, diskBytes }: ClusterOptions,
   cleanups: (() => Promise<unknown>)[],
   stop: () => Promise<void>,
 ): Promise<Cluster> {
@@ -86,6 +90,8 @@ async function start(
   const redis = kind && (await startRedisServer({ persistent: kind === 'persistent' }));
   if (redis) cleanups.push(redis.stop);
   const store = path.join(folder, 'store');
+  const disk = diskBytes ? await makeSmallDisk(store, diskBytes) : undefined;
+  if (disk) cleanups.push(disk.remove);
   const [db, blobs] = [openDatabase(postgres.url), await openBlobStore(store)];
   cleanups.push(blobs.close.bind(blobs), db.close);
 
@@ -102,9 +108,11 @@ async function start(
       ...(redis ? { REDIS_URL: links.redis!.through(redis.url) } : {}),
       STORAGE_URL: store,
       LEASE_SECONDS: String(LEASE_SECONDS),
+      RECONCILE_SECONDS: '1',
       ...own,
     };
     const program = new Program({ name, entry: entries[app], environment, readyLine, links });
+    program.environment = { ...disk?.environment };
     cleanups.push(async () => {
       await program.stop('SIGKILL');
       for (const link of Object.values(links)) await link.close();
@@ -119,7 +127,6 @@ async function start(
       PORT: String(port),
       TRAINYARD_ADMIN_KEY: ADMIN_KEY,
       DATA_DIR: path.join(folder, `api-${i}`),
-      RECONCILE_SECONDS: '1',
     });
     urls.set(api, `http://127.0.0.1:${port}`);
   }
@@ -162,6 +169,7 @@ async function start(
     db,
     blobs,
     store,
+    disk,
     folder,
     postgres,
     redis,

@@ -89,15 +89,19 @@ async function staleWrites({ db }: Cluster): Promise<string[]> {
   return [...rows, ...unfounded].map(({ what }) => what);
 }
 
-/** The checkpoints that attempts started from, read again with their hashes. */
+/**
+ * The checkpoints from which attempts made steps, read again with their hashes. Left out are those whose files retention
+ * deleted, and those that were found damaged after such an attempt had loaded them.
+ */
 async function damagedLoads({ db, blobs }: Cluster, runId: string): Promise<string[]> {
   const damaged: string[] = [];
-  for (const { start_step: step, epoch } of await listAttempts(db, runId)) {
-    if (step === 0) continue;
+  for (const { start_step: step, epoch, started_at } of await listAttempts(db, runId)) {
+    if (step === 0 || (await db.client.runMetric.count({ where: { runId, epoch } })) === 0) continue;
     const loaded = await db.client.checkpoint.findFirstOrThrow({
       where: { runId, step, epoch: { lt: epoch } },
       orderBy: { epoch: 'desc' },
     });
+    if (loaded.deletedAt || (loaded.damagedAt && loaded.damagedAt > new Date(started_at))) continue;
     try {
       const { manifest, file } = await readCheckpoint(blobs, loaded.manifestSha256);
       for (const { name } of manifest.files) await file(name);

@@ -7,11 +7,14 @@ import { prepareTokenizer, productOf, requestsOf } from './recipe.ts';
 /** A run to be interrupted, and what it makes when nobody interrupts it. */
 export interface Pretraining {
   request: RunRequest;
+  product: string[];
   submit(own?: Partial<RunRequest>): Promise<string>;
   /** In the middle, with a checkpoint to go on from. */
   midway(id: string): Promise<Run>;
   /** The run has ended as if it had not been interrupted. */
   ended(id: string): Promise<Run>;
+  /** Another run for the ledger. */
+  expect(run: Expected): void;
   /** Every run of `submit` has: no step is lost or doubled, no stale write accepted, no damaged checkpoint loaded. */
   checkLedger(): Promise<void>;
 }
@@ -25,6 +28,8 @@ export async function preparePretraining(cluster: Cluster, steps: number): Promi
   const expected: Expected[] = [{ id: reference.id }];
   return {
     request,
+    product,
+    expect: (run) => void expected.push(run),
     async submit(own = {}) {
       const id = await cluster.submit({ ...request, ...own });
       expected.push({ id, product });
