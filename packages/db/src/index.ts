@@ -22,6 +22,7 @@ export {
   resolveCheckpoint,
   resolveDatasetVersion,
   resolveInputs,
+  resolveStoredCheckpoint,
 } from './resolve-inputs.ts';
 export { deleteRetired, isBlobReferenced } from './retention.ts';
 export type { Paged, PageRequest } from './rows.ts';
