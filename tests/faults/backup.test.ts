@@ -4,14 +4,16 @@ import { join, resolve } from 'node:path';
 import { createDataset, migrate, openDatabase, recordImport, withSnapshot } from '@trainyard/db';
 import { createDatabase, type EmbeddedPostgres, startTestPostgres } from '@trainyard/embedded';
 import { type BlobStore, openBlobStore, writeCheckpoint } from '@trainyard/storage';
-import pg from 'pg';
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
 import { type Backup, readBackup } from '../../apps/api/src/backup/backup-folder.ts';
 import { createBackup } from '../../apps/api/src/backup/create-backup.ts';
 import { restoreBackup } from '../../apps/api/src/backup/restore-backup.ts';
 import { verifyBackup } from '../../apps/api/src/backup/verify-backup.ts';
 import { verifyInstallation } from '../../apps/api/src/backup/verify-installation.ts';
 import { maintain } from './maintenance.ts';
+
+// A process for each command: slow where others use the cores too
+vi.setConfig({ testTimeout: 240_000 });
 
 const MIGRATIONS = resolve(import.meta.dirname, '../../prisma/migrations');
 const RUN = '0190a5c4-0000-7000-8000-000000000001';
@@ -44,19 +46,15 @@ const restore = (options = {}) =>
   restoreBackup({ ...target, folder, migrationsDir: MIGRATIONS, say, ...options });
 
 async function query<T extends object>(url: string, sql: string): Promise<T[]> {
-  const client = new pg.Client({ connectionString: url });
-  await client.connect();
-  return client
-    .query<T>(sql)
-    .then(({ rows }) => rows)
-    .finally(() => client.end());
+  const db = openDatabase(url, 1);
+  return db.client.$queryRawUnsafe<T[]>(sql).finally(() => db.close());
 }
 
 /** Every row of every table as text. */
 async function dump(url: string): Promise<Record<string, string[]>> {
   const tables = await query<{ name: string }>(
     url,
-    `SELECT tablename AS name FROM pg_tables WHERE schemaname = 'public' AND tablename <> '_prisma_migrations' ORDER BY 1`,
+    `SELECT tablename::text AS name FROM pg_tables WHERE schemaname = 'public' AND tablename <> '_prisma_migrations' ORDER BY 1`,
   );
   const rows: Record<string, string[]> = {};
   for (const { name } of tables)
@@ -67,7 +65,10 @@ async function dump(url: string): Promise<Record<string, string[]>> {
 }
 
 const constraints = (url: string) =>
-  query(url, `SELECT conname, pg_get_constraintdef(oid) AS definition FROM pg_constraint ORDER BY 1, 2`);
+  query(
+    url,
+    `SELECT conname::text, pg_get_constraintdef(oid) AS definition FROM pg_constraint ORDER BY 1, 2`,
+  );
 
 async function hasRows(url: string): Promise<boolean> {
   return Object.values(await dump(url)).some((rows) => rows.length > 0);
@@ -166,11 +167,11 @@ describe('a backup', () => {
     const { counts, problems } = await verifyInstallation(target.databaseUrl, target.blobs);
     expect(problems).toEqual([]);
     expect(counts).toMatchObject({ 'dataset version': 1, tokenizer: 1, checkpoint: 1, blobs: 6 });
-    const [next] = await query<{ id: string }>(
+    const [next] = await query<{ id: bigint }>(
       target.databaseUrl,
       `INSERT INTO run_metrics (run_id, epoch, step, "values", at) VALUES ('${RUN}', 0, 4, '{}', now()) RETURNING id`,
     );
-    expect(next).toEqual({ id: '4' });
+    expect(next).toEqual({ id: 4n });
   });
 
   test('holds what the database was when it began, whatever is written meanwhile', async () => {

@@ -43,7 +43,7 @@ export interface WorkerProcess {
 }
 
 /** Where an installation keeps what lasts. */
-export interface Place {
+interface Place {
   databaseUrl: string;
   storageUrl: string;
 }
