@@ -324,6 +324,7 @@ describe('workers', () => {
   it('are shown as they are', async () => {
     const id = (await submit(pretrain())).body.id;
     const run = await worker.claim(id);
+    await workerHeartbeat(api.db, worker.id, false);
     const busy = (await api.call('GET', `/v1/workers/${worker.id}`)).body;
     expect(busy).toMatchObject({ state: 'busy', current_run_id: id, backend: 'cpu', memory_bytes: 2 ** 33 });
     await worker.end(run, { kind: 'handed_back' });

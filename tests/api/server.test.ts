@@ -158,7 +158,7 @@ describe('the configuration', () => {
       host: '127.0.0.1',
       port: 8080,
       redisUrl: undefined,
-      leaseSeconds: 15,
+      leaseSeconds: 8,
       reconcileSeconds: 2,
       inferenceBackend: 'auto',
       importRoots: [],

@@ -123,6 +123,13 @@ async function scenario() {
   const bits = done.find(({ pipeline_stage }) => pipeline_stage === 'text').result;
   console.log(`   held-out: ${JSON.stringify(bits)}`);
 
+  const [{ Id: api }] = containersOf('api');
+  const maintain = (line) => inContainer(api, `node apps/api/dist/maintenance.js ${line}`);
+  assert.match(maintain('backup --to /tmp/backup'), /is complete\.$/);
+  assert.match(maintain('verify --from /tmp/backup'), /all is well\.$/);
+  assert.match(maintain('verify'), /all is well\.$/);
+  says('the database and all blobs were backed up in the API container, and are well');
+
   const { RestartCount: restarts } = inspect(hostname);
   assert.ok(restarts >= 1, 'the container of the killed worker was not restarted');
   await untilWorkers(3);

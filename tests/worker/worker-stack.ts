@@ -34,7 +34,14 @@ export interface WorkerProcess extends ProgramProcess {
   trainers(): Promise<number[]>;
 }
 
+/** Where an installation keeps what lasts. */
+interface Place {
+  databaseUrl: string;
+  storageUrl: string;
+}
+
 export interface WorkerStack {
+  place: Place;
   db: Database;
   blobs: BlobStore;
   queue: Queue;
@@ -52,20 +59,29 @@ export interface WorkerStack {
   stop(): Promise<void>;
 }
 
+interface StackOptions {
+  redisUrl?: string;
+  /** Fills the empty database and store; by default with the tables only. */
+  prepare?: (place: Place) => Promise<unknown>;
+}
+
 /** Postgres, a blob folder, a queue and the reconciler, for real; the test adds the workers. */
-export async function startStack(options: { redisUrl?: string } = {}): Promise<WorkerStack> {
+export async function startStack(options: StackOptions = {}): Promise<WorkerStack> {
   const postgres = await startTestPostgres();
-  await migrate(postgres.url, path.join(ROOT, 'prisma/migrations'));
   const folder = await mkdtemp(path.join(tmpdir(), 'trainyard-worker-test-'));
-  const db = openDatabase(postgres.url);
-  const blobs = await openBlobStore(path.join(folder, 'store'));
+  const place = { databaseUrl: postgres.url, storageUrl: path.join(folder, 'store') };
+  const { prepare = ({ databaseUrl }) => migrate(databaseUrl, path.join(ROOT, 'prisma/migrations')) } =
+    options;
+  await prepare(place);
+  const db = openDatabase(place.databaseUrl);
+  const blobs = await openBlobStore(place.storageUrl);
   const { redisUrl } = options;
   const queue = await openQueue(redisUrl ? { redisUrl } : { databaseUrl: postgres.url });
   const workers: WorkerProcess[] = [];
   const environment = {
-    DATABASE_URL: postgres.url,
+    DATABASE_URL: place.databaseUrl,
     ...(redisUrl ? { REDIS_URL: redisUrl } : {}),
-    STORAGE_URL: path.join(folder, 'store'),
+    STORAGE_URL: place.storageUrl,
     CACHE_DIR: path.join(folder, 'cache'),
     TRAINYARD_BACKEND: 'auto',
     LEASE_SECONDS: '4',
@@ -100,6 +116,7 @@ export async function startStack(options: { redisUrl?: string } = {}): Promise<W
   }
 
   return {
+    place,
     db,
     blobs,
     queue,

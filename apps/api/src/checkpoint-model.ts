@@ -1,5 +1,5 @@
 import { type Checkpoint, TrainyardError } from '@trainyard/contracts';
-import { type Database, getCheckpoint, getTokenizer, resolveCheckpoint } from '@trainyard/db';
+import { type Database, getCheckpoint, getTokenizer, resolveStoredCheckpoint } from '@trainyard/db';
 import type { StoredModel } from '@trainyard/engine';
 import type { BlankForm, ModelFiles } from './inference/task.ts';
 
@@ -8,7 +8,7 @@ export async function resolveModel(
   db: Database,
   reference: string,
 ): Promise<{ checkpoint: Checkpoint; files: ModelFiles }> {
-  const { id } = await resolveCheckpoint(db.client, reference, 'id');
+  const { id } = await resolveStoredCheckpoint(db.client, reference, 'id');
   const checkpoint = await getCheckpoint(db, id);
   const { sha256 } = await getTokenizer(db, checkpoint.tokenizer_id);
   return { checkpoint, files: { manifestSha256: checkpoint.manifest_sha256, tokenizerSha256: sha256 } };

@@ -39,7 +39,7 @@ export const ENVIRONMENT = {
     description: 'Largest dataset upload, before and after decompression.',
     default: '10737418240',
   },
-  LEASE_SECONDS: { description: 'A worker without a heartbeat for so long counts as lost.', default: '15' },
+  LEASE_SECONDS: { description: 'A worker without a heartbeat for so long counts as lost.', default: '8' },
   RECONCILE_SECONDS: {
     description: 'How often runs, pipelines and the queue are brought in line with Postgres.',
     default: '2',

@@ -1,5 +1,5 @@
 import type { ExportCheckpoint, Run, StoredModel } from '@trainyard/contracts';
-import { getCheckpoint, getLineage, getRun, getTokenizer, resolveCheckpoint } from '@trainyard/db';
+import { getCheckpoint, getLineage, getRun, getTokenizer, resolveStoredCheckpoint } from '@trainyard/db';
 import {
   type CheckpointContent,
   type ExportedFile,
@@ -27,7 +27,7 @@ export async function exportCheckpoint(
   reference: string,
   { format, dtype, max_shard_bytes }: ExportCheckpoint,
 ): Promise<{ id: string; files: ExportedFile[] }> {
-  const { id } = await resolveCheckpoint(db.client, reference, 'id');
+  const { id } = await resolveStoredCheckpoint(db.client, reference, 'id');
   const checkpoint = await getCheckpoint(db, id);
   const { sha256 } = await getTokenizer(db, checkpoint.tokenizer_id);
   const { file, manifest } = await readCheckpoint(blobs, checkpoint.manifest_sha256);

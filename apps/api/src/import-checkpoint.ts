@@ -1,5 +1,10 @@
 import { type ImportQuery, TrainyardError } from '@trainyard/contracts';
-import { getCheckpoint, type ImportedCheckpoint, resolveCheckpoint, timeOrderedUuid } from '@trainyard/db';
+import {
+  getCheckpoint,
+  type ImportedCheckpoint,
+  resolveStoredCheckpoint,
+  timeOrderedUuid,
+} from '@trainyard/db';
 import { type Folder, importAdapters, importHuggingFace, toWeights } from '@trainyard/interchange';
 import {
   type BlobStore,
@@ -84,7 +89,7 @@ async function wholeModel(blobs: BlobStore, folder: Folder): Promise<Made> {
 }
 
 async function mergedAdapters({ db, blobs }: Stores, folder: Folder, reference: string): Promise<Made> {
-  const { id } = await resolveCheckpoint(db.client, reference, 'base');
+  const { id } = await resolveStoredCheckpoint(db.client, reference, 'base');
   const base = await getCheckpoint(db, id);
   if (base.kind !== 'base' && base.kind !== 'assistant')
     throw new TrainyardError(

@@ -17,7 +17,14 @@ Exit status: 0 done; 1 the operation, run, pipeline or a gate failed; 2 usage or
 Environment: TRAINYARD_URL (http://127.0.0.1:8080), TRAINYARD_API_KEY.`;
 
 /** A command that did what it was asked and found a failure, which is already shown. */
-export class Failure extends Error {}
+export class Failure extends Error {
+  readonly status: number;
+
+  constructor(message?: string, status: number = EXIT.failed) {
+    super(message);
+    this.status = status;
+  }
+}
 
 export function exitCodeOf(error: unknown): number {
   if (!(error instanceof TrainyardError)) return EXIT.failed;

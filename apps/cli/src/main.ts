@@ -20,7 +20,7 @@ try {
   await program.parseAsync();
 } catch (error) {
   if (error instanceof CommanderError) process.exitCode = error.exitCode === 0 ? EXIT.ok : EXIT.usage;
-  else if (error instanceof Failure) process.exitCode = EXIT.failed;
+  else if (error instanceof Failure) process.exitCode = error.status;
   else {
     process.stderr.write(`${describeError(error, program.opts().json === true)}\n`);
     process.exitCode = exitCodeOf(error);

@@ -1,5 +1,6 @@
 import { Command } from 'commander';
 import packageJson from '../package.json' with { type: 'json' };
+import { backupCommands } from './commands/backup.ts';
 import { chatCommand } from './commands/chat.ts';
 import { checkpointCommands } from './commands/checkpoints.ts';
 import { datasetCommands } from './commands/datasets.ts';
@@ -30,6 +31,7 @@ export function buildProgram(context: Context): Command {
   for (const add of [
     upCommand,
     demoCommand,
+    backupCommands,
     datasetCommands,
     tokenizerCommands,
     runCommands,

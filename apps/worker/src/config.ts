@@ -38,7 +38,7 @@ const WORKER_ENVIRONMENT = {
     description: `Stages that it takes, comma-separated: ${STAGES.join(', ')}.`,
   },
   TRAINYARD_BACKEND: { default: 'auto', description: 'auto, tensorflow-gpu, tensorflow, wasm or cpu.' },
-  LEASE_SECONDS: { default: '15', description: 'A worker that is silent for so long has lost its run.' },
+  LEASE_SECONDS: { default: '8', description: 'A worker that is silent for so long has lost its run.' },
   HEARTBEAT_SECONDS: {
     default: '2',
     description: 'How often it renews the lease and looks for cancel and pause.',

@@ -14,7 +14,7 @@ test('defaults', () => {
     name: 'host-7',
     stages: [...STAGES],
     backend: 'auto',
-    leaseSeconds: 15,
+    leaseSeconds: 8,
     heartbeatSeconds: 2,
     reconcileSeconds: 2,
     shutdownSeconds: 25,

@@ -5,6 +5,7 @@ import type { Tx } from './client.ts';
 import type { Prisma } from './generated/client.ts';
 import { addEdges } from './lineage.ts';
 import { inputEdges, type ResolvedInputs } from './resolve-inputs.ts';
+import { referTo } from './retention.ts';
 import { addTokenizer } from './tokenizers.ts';
 
 /** A checkpoint from elsewhere, whose blobs are all in the store. */
@@ -27,6 +28,7 @@ export interface ImportedCheckpoint
  */
 export async function recordImport(tx: Tx, imported: ImportedCheckpoint): Promise<Checkpoint> {
   const { runId, name, config, base, tokenizer, ...written } = imported;
+  if (base !== null) await referTo(tx, base, 'base');
   const now = new Date();
   const inputs: ResolvedInputs = { datasets: [], ...(base !== null && { base }) };
   const run = await tx.run.create({

@@ -1,5 +1,9 @@
 export * from './api-keys.ts';
 export * from './attempts.ts';
+export type { BlobOwner } from './backup/blob-owners.ts';
+export { restoreRows } from './backup/restore-rows.ts';
+export { checkRestoreTarget } from './backup/restore-target.ts';
+export { withSnapshot } from './backup/snapshot.ts';
 export * from './checkpoints.ts';
 export { beginChore, type Repeated, repeat, startReconciler } from './chores.ts';
 export { type Database, openDatabase, type Tx } from './client.ts';
@@ -22,6 +26,7 @@ export {
   resolveCheckpoint,
   resolveDatasetVersion,
   resolveInputs,
+  resolveStoredCheckpoint,
 } from './resolve-inputs.ts';
 export { deleteRetired, isBlobReferenced } from './retention.ts';
 export type { Paged, PageRequest } from './rows.ts';

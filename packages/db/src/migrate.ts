@@ -1,23 +1,23 @@
 import { createHash, randomUUID } from 'node:crypto';
 import { readdir, readFile } from 'node:fs/promises';
 import path from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { TrainyardError } from '@trainyard/contracts';
-import pg from 'pg';
+import type pg from 'pg';
+import { connect } from './connect.ts';
 
 /** The key of Prisma Migrate's own advisory lock, so that the two never run at once. */
 const LOCK_KEY = 72707369;
 const CONNECT_PATIENCE = 60_000; // ms: a database that starts beside us, or recovers from a crash
 const LOCK_PATIENCE = '120s';
 
-/** What waiting cures: not listening yet, its name not known yet, starting up, all connections taken. */
-const PASSING = ['ECONNREFUSED', 'ECONNRESET', 'ENOTFOUND', 'EAI_AGAIN', 'ETIMEDOUT', '57P03', '53300'];
-
-interface Migration {
+/** What tells one migration from another: its folder's name and the SHA-256 of its file, hex. */
+export interface MigrationId {
   name: string;
-  sql: string;
-  /** SHA-256 of the file, hex. */
   checksum: string;
+}
+
+interface Migration extends MigrationId {
+  sql: string;
 }
 
 interface Recorded {
@@ -32,19 +32,20 @@ interface Recorded {
  *
  * Unlike Prisma, a migration and its record are one transaction: a process killed half-way leaves nothing behind, and
  * a failed migration is recorded as rolled back, so that the next start tries it again. Statements that cannot run in
- * a transaction (CREATE INDEX CONCURRENTLY) are therefore not possible.
+ * a transaction (CREATE INDEX CONCURRENTLY) are therefore not possible. With `last`, those after that one are left out.
  *
  * @returns the names applied now; of two that start at once, the second waits and applies nothing
  * @throws TrainyardError unavailable (no database within a minute), integrity (an applied file was edited),
  *   invalid_state (Prisma left a migration half done), internal (a migration's SQL fails), invalid_path (no migrations)
  */
-export async function migrate(url: string, migrationsDir: string): Promise<string[]> {
+export async function migrate(url: string, migrationsDir: string, last?: string): Promise<string[]> {
   const migrations = await readMigrations(migrationsDir);
-  const client = await connect(url);
+  const client = await connect(url, CONNECT_PATIENCE);
   try {
-    await lock(client);
+    await lockMigrations(client);
     const recorded = await readRecorded(client);
-    const pending = migrations.filter((migration) => !isApplied(migration, recorded));
+    const wanted = migrations.filter(({ name }) => last === undefined || name <= last);
+    const pending = wanted.filter((migration) => !isApplied(migration, recorded));
     for (const migration of pending) await apply(client, migration);
     return pending.map(({ name }) => name);
   } finally {
@@ -52,7 +53,7 @@ export async function migrate(url: string, migrationsDir: string): Promise<strin
   }
 }
 
-async function readMigrations(dir: string): Promise<Migration[]> {
+export async function readMigrations(dir: string): Promise<Migration[]> {
   try {
     const entries = await readdir(dir, { withFileTypes: true });
     const names = entries.filter((entry) => entry.isDirectory()).map((entry) => entry.name);
@@ -72,40 +73,17 @@ async function readMigrations(dir: string): Promise<Migration[]> {
   }
 }
 
-async function connect(url: string): Promise<pg.Client> {
-  const until = Date.now() + CONNECT_PATIENCE;
-  for (;;) {
-    const client = new pg.Client({ connectionString: url, connectionTimeoutMillis: 5000 });
-    client.on('error', () => {}); // a lost connection also rejects the query under way
-    try {
-      await client.connect();
-      return client;
-    } catch (cause) {
-      await client.end().catch(() => {});
-      const { code, message } = cause as { code?: string; message: string };
-      const passing = PASSING.includes(code ?? '') || message.includes('timeout');
-      if (!passing || Date.now() > until) {
-        const what = `cannot connect to the database (${message || code})`;
-        throw new TrainyardError(
-          'unavailable',
-          `${what}: check that it runs and that DATABASE_URL is right`,
-          { cause },
-        );
-      }
-      await sleep(200);
-    }
-  }
-}
-
-async function lock(client: pg.Client): Promise<void> {
+/** Keeps migrations from starting until the connection ends; a shared lock lets others hold it too. */
+export async function lockMigrations(client: pg.Client, shared = false): Promise<void> {
   await client.query(`SET lock_timeout = '${LOCK_PATIENCE}'`);
   try {
-    await client.query('SELECT pg_advisory_lock($1)', [LOCK_KEY]);
+    await client.query(`SELECT pg_advisory_lock${shared ? '_shared' : ''}($1)`, [LOCK_KEY]);
   } catch (cause) {
     if ((cause as { code?: string }).code !== '55P03') throw cause;
     throw new TrainyardError(
       'unavailable',
-      `another process has been migrating this database for ${LOCK_PATIENCE}: wait for it or end it, then start again`,
+      `another process has been migrating or backing up this database for ${LOCK_PATIENCE}: wait for it or end it, ` +
+        'then start again',
       { cause },
     );
   }

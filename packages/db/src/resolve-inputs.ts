@@ -70,6 +70,21 @@ export async function resolveCheckpoint(tx: Tx, reference: string, param: string
   return alias?.checkpoint ?? missing('the checkpoint', reference, param);
 }
 
+/** A checkpoint whose files are to be read. Throws `invalid_state` if retention deleted them. */
+export async function resolveStoredCheckpoint(
+  tx: Tx,
+  reference: string,
+  param: string,
+): Promise<CheckpointModel> {
+  const row = await resolveCheckpoint(tx, reference, param);
+  if (!row.deletedAt) return row;
+  throw new TrainyardError(
+    'invalid_state',
+    `The files of checkpoint ${row.id} were deleted at ${row.deletedAt.toISOString()} by its run's retention; its lineage stays.`,
+    { param },
+  );
+}
+
 async function resolveTokenizer(tx: Tx, reference: string): Promise<string> {
   const param = 'inputs.tokenizer';
   const row = isUuid(reference) ? await tx.tokenizer.findUnique({ where: { id: reference } }) : null;

@@ -1,7 +1,9 @@
 import { describe, expect, test } from 'vitest';
 import { expiredRuns, heartbeat, listAttempts, recordStart, recoverExpired } from '../src/attempts.ts';
+import { getCheckpoint, recordDamage } from '../src/checkpoints.ts';
 import { FencedError } from '../src/fence.ts';
 import { recordMetrics, recordTrainerEvent } from '../src/metrics.ts';
+import { reconcile } from '../src/reconcile.ts';
 import { cancelRun, getRun, pauseRun } from '../src/runs.ts';
 import {
   addWorker,
@@ -13,6 +15,7 @@ import {
   pretraining,
   publishCheckpoint,
   publishTokenizer,
+  submit,
   succeed,
 } from './actors.ts';
 import { useDatabase } from './test-database.ts';
@@ -157,6 +160,13 @@ describe('the budget of barren attempts', () => {
       'crashed',
       'crashed',
     ]);
+    const quarantine = await use.db.client.runEvent.findFirstOrThrow({ where: { type: 'quarantined' } });
+    expect(quarantine.data).toMatchObject({
+      attempts: [
+        { epoch: 2, error: { message: 'it died again' } },
+        { epoch: 1, error: { message: 'it died' } },
+      ],
+    });
   });
 
   test('is restored by a checkpoint that goes further, not by one that does not', async () => {
@@ -205,4 +215,123 @@ test('the time under lease adds up over attempts', async () => {
     await end(use.db, fence, { kind: 'handed_back' });
   }
   expect((await getRun(use.db, run.id)).training_seconds).toBeCloseTo(42, 0);
+});
+
+describe('a checkpoint that could not be loaded', () => {
+  test('is set aside: the run goes on from the one before, and its attempt counts from there', async () => {
+    const { run, worker, tokenizer } = await pretraining(use.db, { max_attempts: 2 });
+    const first = await begin(use.db, run.id, worker);
+    const before = await publishCheckpoint(use.db, first.fence, 10, tokenizer);
+    const damaged = await publishCheckpoint(use.db, first.fence, 20, tokenizer, {
+      manifestSha256: 'f'.repeat(64),
+    });
+    await crash(use.db, first.fence);
+    const second = await begin(use.db, run.id, worker);
+    expect(second.resumeManifests[0]).toBe('f'.repeat(64));
+    await use.db.transaction((tx) =>
+      recordDamage(tx, second.fence, { manifestSha256: 'f'.repeat(64), message: 'a bit was flipped' }),
+    );
+    expect((await getCheckpoint(use.db, damaged)).damaged_at).not.toBeNull();
+    expect(await getRun(use.db, run.id)).toMatchObject({ checkpoint_id: before });
+    expect((await listAttempts(use.db, run.id))[1]).toMatchObject({ start_step: 10 });
+    const event = await use.db.client.runEvent.findFirstOrThrow({ where: { type: 'checkpoint_damaged' } });
+    expect(event.data).toMatchObject({ checkpoint_id: damaged, step: 20, goes_on_from: before });
+    await publishCheckpoint(use.db, second.fence, 15, tokenizer); // progress, though it is short of the damaged one
+    await crash(use.db, second.fence);
+    expect((await getRun(use.db, run.id)).state).toBe('recovering');
+    const third = await begin(use.db, run.id, worker);
+    expect(third).toMatchObject({ startStep: 15 });
+    expect(third.resumeManifests).not.toContain('f'.repeat(64));
+  });
+});
+
+describe('a run whose checkpoint could not be stored', () => {
+  const full = (needed?: number) => ({
+    kind: 'blocked' as const,
+    error: {
+      code: 'storage_full',
+      message: 'No space was left.',
+      ...(needed !== undefined && { evidence: { needed_bytes: needed } }),
+    },
+  });
+  const blockedFor = (seconds: number) =>
+    use.db.client.$executeRaw`UPDATE run_attempts SET ended_at = now() - ${seconds} * interval '1 second'`;
+  const reconcileWith = (room: number | undefined) =>
+    reconcile(use.db, {
+      deliver: async () => {},
+      storageRoom: async () => room,
+      onError: (error) => {
+        throw error;
+      },
+    });
+
+  test('waits, which counts as no death, until there is room for it', async () => {
+    const { run, worker } = await pretraining(use.db, { max_attempts: 1 });
+    await end(use.db, (await begin(use.db, run.id, worker)).fence, full(1000));
+    expect(await getRun(use.db, run.id)).toMatchObject({
+      state: 'blocked_storage',
+      state_reason: 'No space was left.',
+      worker_id: null,
+      finished_at: null,
+    });
+    await reconcileWith(5000);
+    expect((await getRun(use.db, run.id)).state).toBe('blocked_storage'); // since a moment only
+    await blockedFor(10);
+    await reconcileWith(999);
+    expect((await getRun(use.db, run.id)).state).toBe('blocked_storage');
+    await reconcileWith(1000);
+    expect(await getRun(use.db, run.id)).toMatchObject({ state: 'queued', error: null, state_reason: null });
+    await succeed(use.db, (await begin(use.db, run.id, worker)).fence);
+  });
+
+  test('is tried again where the room is not known', async () => {
+    const { run, worker } = await pretraining(use.db);
+    await end(use.db, (await begin(use.db, run.id, worker)).fence, full());
+    await blockedFor(10);
+    await reconcileWith(undefined);
+    expect((await getRun(use.db, run.id)).state).toBe('queued');
+  });
+
+  test.each([
+    ['paused', pauseRun],
+    ['cancelled', cancelRun],
+  ] as const)('can be %s, while it waits or before', async (state, steer) => {
+    const { run, worker } = await pretraining(use.db);
+    const { fence } = await begin(use.db, run.id, worker);
+    await use.db.transaction((tx) => steer(tx, run.id));
+    await end(use.db, fence, full());
+    expect(await getRun(use.db, run.id)).toMatchObject({ state, error: null });
+    const other = await submit(use.db, { stage: 'tokenizer', inputs: { datasets: ['words'] } });
+    await end(use.db, (await begin(use.db, other.id, worker)).fence, full());
+    await use.db.transaction((tx) => steer(tx, other.id));
+    expect((await getRun(use.db, other.id)).state).toBe(state);
+  });
+});
+
+test('one run that cannot be reconciled does not hold up the others', async () => {
+  const { run, worker } = await pretraining(use.db);
+  await begin(use.db, run.id, worker);
+  await expireLease(use.db, run.id);
+  const delivered: string[] = [];
+  const failed: string[] = [];
+  await reconcile(use.db, {
+    deliver: async (deliveries) => void delivered.push(...deliveries.map(({ runId }) => runId)),
+    storageRoom: () => Promise.reject(new Error('the store is away')),
+    onError: (_, part) => failed.push(part),
+  });
+  expect(delivered).toContain(run.id);
+  expect(failed).toEqual([]);
+  const blocked = await submit(use.db, { stage: 'tokenizer', inputs: { datasets: ['words'] } });
+  const { fence } = await begin(use.db, blocked.id, worker);
+  await end(use.db, fence, { kind: 'blocked', error: { code: 'unavailable', message: 'away' } });
+  await use.db.client
+    .$executeRaw`UPDATE run_attempts SET ended_at = now() - interval '1 minute' WHERE ended_at IS NOT NULL`;
+  delivered.length = 0;
+  await reconcile(use.db, {
+    deliver: async (deliveries) => void delivered.push(...deliveries.map(({ runId }) => runId)),
+    storageRoom: () => Promise.reject(new Error('the store is away')),
+    onError: (_, part) => failed.push(part),
+  });
+  expect(failed).toEqual(['blocked runs']);
+  expect(delivered).toContain(run.id);
 });

@@ -156,4 +156,17 @@ describe('pretrain', () => {
     for (const event of events)
       if (event.type === 'metrics') expect(Number.isFinite(event.values.loss)).toBe(true);
   });
+
+  it('passes over a step that it is told to skip, and counts no update for it', async () => {
+    const settings = options('next_word', { control: () => 'checkpoint' });
+    const skippedSteps = new Set([1]);
+    const skipping = await run({ ...settings, optimization: { ...settings.optimization, skippedSteps } });
+    const plain = await run(settings);
+    expect(metrics(skipping.events)[1]).toEqual({ step: 2, skipped: 1 });
+    const [one, two, three] = skipping.states;
+    expect(one).toEqual(plain.states[0]);
+    expect(two).toEqual({ ...one, step: 2 });
+    expect(three!.weights).not.toEqual(plain.states[2]!.weights);
+    expect(three!.counters).toEqual({ adamw_step: 2 });
+  });
 });

@@ -6,6 +6,7 @@ export const L2_LOSS = 'L2Loss';
 export const APPLY_ADAM = 'ApplyAdam';
 export const STATELESS_UNIFORM = 'StatelessRandomUniform';
 export const UPDATE_SLOTS = 'UpdateSlots';
+export const COMPLEX_PRODUCT = 'ComplexProduct';
 export const AFTER = 'After';
 
 const available = (kernel: string): boolean => tf.getKernel(kernel, tf.getBackend()) !== undefined;
@@ -92,6 +93,13 @@ export function after<T extends tf.Tensor>(x: T, cause: tf.Tensor): T {
  */
 export function updateSlots(cache: tf.Tensor4D, value: tf.Tensor4D, slot: tf.Scalar): tf.Tensor4D {
   return tf.engine().runKernel(UPDATE_SLOTS, { cache, value, slot });
+}
+
+/**
+ * a times b, both float32 [N,2n], as n complex numbers a row: real and imaginary part side by side. Compiled steps only.
+ */
+export function complexProduct(a: tf.Tensor2D, b: tf.Tensor2D): tf.Tensor2D {
+  return tf.engine().runKernel(COMPLEX_PRODUCT, { a, b });
 }
 
 /**

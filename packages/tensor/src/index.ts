@@ -3,6 +3,7 @@ export {
   type AdamMoments,
   after,
   applyAdam,
+  complexProduct,
   randomUniform,
   softmaxCrossEntropy,
   sumOfSquares,

@@ -1,6 +1,13 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { describe, expect, it } from 'vitest';
-import { createProgram, type Execution, loadBackend, type Tensors, updateSlots } from '../src/index.ts';
+import {
+  complexProduct,
+  createProgram,
+  type Execution,
+  loadBackend,
+  type Tensors,
+  updateSlots,
+} from '../src/index.ts';
 
 const { name } = await loadBackend({ prefer: 'auto' });
 const compilable = name === 'tensorflow';
@@ -135,6 +142,17 @@ if (compilable) {
       const good = tf.tensor1d([2, 0], 'int32');
       expect(values(program.run('step', { ids: good }))).toEqual({ y: [3, 1] });
       tf.dispose([ids, good]);
+      program.dispose();
+    });
+
+    it('multiplies complex numbers', () => {
+      const multiply = (_: Tensors, { a, b }: Tensors) => ({
+        outputs: { product: complexProduct(a as tf.Tensor2D, b as tf.Tensor2D) },
+      });
+      const program = createProgram({ multiply }, { unused: tf.scalar(0) });
+      const inputs = { a: tf.tensor2d([[1, 2, 3, 4]]), b: tf.tensor2d([[5, 6, 0, -1]]) };
+      expect(values(program.run('multiply', inputs))).toEqual({ product: [-7, 16, 4, -3] });
+      tf.dispose(inputs);
       program.dispose();
     });
 

@@ -1,6 +1,6 @@
 import type { Readable } from 'node:stream';
 import { CheckpointFiles, ref, Strict, TrainyardError } from '@trainyard/contracts';
-import { getTokenizer, resolveCheckpoint } from '@trainyard/db';
+import { getTokenizer, resolveCheckpoint, resolveStoredCheckpoint } from '@trainyard/db';
 import { type CheckpointFile, readCheckpoint } from '@trainyard/storage';
 import { Type } from 'typebox';
 import type { App } from '../app.ts';
@@ -19,7 +19,7 @@ export function checkpointFileRoutes(app: App, { db, blobs }: Services): void {
   }
   /** The files of the manifest, and the manifest itself. */
   const filesOf = async (reference: string): Promise<CheckpointFile[]> => {
-    const { manifestSha256 } = await resolveCheckpoint(db.client, reference, 'id');
+    const { manifestSha256 } = await resolveStoredCheckpoint(db.client, reference, 'id');
     const { manifest } = await readCheckpoint(blobs, manifestSha256);
     const own = { name: MANIFEST, sha256: manifestSha256, bytes: await blobs.size(manifestSha256) };
     return [...manifest.files, own];

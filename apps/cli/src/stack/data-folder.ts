@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { TrainyardError } from '@trainyard/contracts';
@@ -37,6 +38,9 @@ export async function takeDataFolder(folder: string, url: string): Promise<() =>
     await rm(lock, { force: true }); // of one that was killed
   }
 }
+
+/** Whether an installation was ever started there. */
+export const isDataFolder = (folder: string): boolean => existsSync(join(folder, 'postgres'));
 
 const readRunning = (lock: string): Promise<Running | undefined> =>
   readFile(lock, 'utf8')

@@ -16,6 +16,10 @@ const API_STOP_MS = 15_000;
 
 const DATA_FOLDERS = ['postgres', 'blobs', 'cache', 'uploads'];
 
+/** Where a data folder's datasets and checkpoints lie, unless the environment says otherwise. */
+export const storageUrl = (dataDir: string, env: Environment): string =>
+  env.STORAGE_URL || join(dataDir, 'blobs');
+
 const ADMIN_KEY_LINE = /^First admin API key, shown this once: (\S+)$/;
 
 export interface StackOptions {
@@ -96,7 +100,7 @@ export class Stack {
     const shared = {
       ...env,
       DATABASE_URL: postgres.url,
-      STORAGE_URL: env.STORAGE_URL || join(this.#dataDir, 'blobs'),
+      STORAGE_URL: storageUrl(this.#dataDir, env),
     };
     const uploads = join(this.#dataDir, 'uploads');
     const api = { ...shared, HOST: host, PORT: String(port), DATA_DIR: uploads, MIGRATE_ON_START: 'true' };

@@ -33,5 +33,6 @@ export const progressBar = ({ step, total_steps }: Progress): string => {
 /** Why a run stands where it does, if there is anything to say. */
 export function reasonOf({ state, error, state_reason }: Run): string {
   const reason = error?.message ?? state_reason;
-  return reason && (isFinal(state) || state === 'recovering') ? `: ${reason}` : '';
+  const telling = isFinal(state) || state === 'recovering' || state === 'blocked_storage';
+  return reason && telling ? `: ${reason}` : '';
 }

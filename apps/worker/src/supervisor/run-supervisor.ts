@@ -27,6 +27,8 @@ const RETRY_MS = 500;
 const SAVE_MS = 15_000; // for the end of a step and a checkpoint
 const STOP_MS = 2000; // where nothing is saved
 const LEASE_CHECK_MS = 250;
+/** A heartbeat without an answer for so many intervals is sent again, over another connection. */
+const PATIENT_BEATS = 1.5;
 
 export interface Supervision {
   db: Database;
@@ -226,7 +228,8 @@ export class RunSupervisor {
     while (!signal.aborted) {
       const asked = performance.now();
       try {
-        const order = await heartbeat(db, this.fence, leaseSeconds, this.throughput.progress());
+        const beat = heartbeat(db, this.fence, leaseSeconds, this.throughput.progress());
+        const order = await Promise.race([beat, silence(heartbeatSeconds * PATIENT_BEATS)]);
         if (order === 'fenced') {
           if (!signal.aborted && !this.end)
             this.write(async () =>
@@ -250,6 +253,12 @@ const STOPPED: Record<Stop, Outcome> = {
   cancel: { kind: 'cancelled' },
   hand_back: { kind: 'handed_back' },
 };
+
+/** Rejects after so many seconds. */
+const silence = (seconds: number): Promise<never> =>
+  sleep(seconds * 1000, undefined, { ref: false }).then(() => {
+    throw new Error(`no answer within ${seconds} s`);
+  });
 
 const asRunError = (error: unknown): RunError => ({
   code: error instanceof TrainyardError ? error.code : 'internal',

@@ -19,13 +19,23 @@ export type Projections = [queries: tf.Tensor2D, keys: tf.Tensor2D, values: tf.T
 /** Projections as heads, queries and keys rotated. */
 export function splitHeads(
   [queries, keys, values]: Projections,
-  { heads, kvHeads }: ModelConfig,
+  config: ModelConfig,
   batch: number,
   { queries: queryTurn, keys: keyTurn, rotation }: Rotary,
 ): Heads {
+  const turned: Projections = [rotate(queries, queryTurn, rotation), rotate(keys, keyTurn, rotation), values];
+  return arrangeHeads(turned, config, batch);
+}
+
+/** Projections as heads, as they are. */
+export function arrangeHeads(
+  [queries, keys, values]: Projections,
+  { heads, kvHeads }: ModelConfig,
+  batch: number,
+): Heads {
   return {
-    queries: regroup(toHeads(rotate(queries, queryTurn, rotation), batch, heads), kvHeads),
-    keys: toHeads(rotate(keys, keyTurn, rotation), batch, kvHeads),
+    queries: regroup(toHeads(queries, batch, heads), kvHeads),
+    keys: toHeads(keys, batch, kvHeads),
     values: toHeads(values, batch, kvHeads),
   };
 }

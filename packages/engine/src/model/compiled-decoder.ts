@@ -1,14 +1,23 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { createProgram, type Program, type Tensors, updateSlots } from '@trainyard/tensor';
 import { float32, type HostTensors, int32, upload } from '../host-tensor.ts';
-import { attentionWeights, HIDDEN, joinHeads, maskForGroups, splitHeads } from './attention.ts';
+import {
+  arrangeHeads,
+  attentionWeights,
+  HIDDEN,
+  joinHeads,
+  maskForGroups,
+  type Projections,
+} from './attention.ts';
 import type { Decoder, Scores } from './decoder.ts';
-import { decode, head } from './forward.ts';
+import { decoderLayers, decoderScores, decoderWeights } from './decoder-layers.ts';
 import { headWidth, type ModelConfig } from './model-config.ts';
-import { lookup, type Parameters } from './parameters.ts';
-import { rotaryAt, rotaryTable } from './rotary.ts';
+import type { Parameters } from './parameters.ts';
 
-/** Sizes are powers of two from here on, so that few shapes are compiled. */
+/**
+ * Prompts and batches are powers of two from here on, so that few shapes are compiled; slots, all of which every token
+ * looks at, are multiples.
+ */
 const SMALLEST = 32;
 /** Graphs kept at a time: each holds a cache, and on a GPU a copy of the weights. */
 const KEPT = 3;
@@ -50,7 +59,7 @@ export class CompiledDecoder implements Decoder {
     const longest = Math.max(...prompts.map(({ length }) => length));
     const { contextLength } = this.#config;
     const padded = Math.min(powerOfTwo(longest, SMALLEST), contextLength - room);
-    const slots = Math.min(powerOfTwo(padded + room, SMALLEST), contextLength);
+    const slots = Math.min(Math.ceil((padded + room) / SMALLEST) * SMALLEST, contextLength);
     const batch = powerOfTwo(prompts.length, 1);
     this.#session = this.#open(batch, slots);
     this.#padding = Array.from({ length: batch }, (_, b) => padded - (prompts[b] ?? prompts[0]!).length);
@@ -97,7 +106,7 @@ export class CompiledDecoder implements Decoder {
       }
     });
     return {
-      positions: int32(positions, [batch, count]),
+      positions: int32(positions),
       mask: float32(mask, [batch, 1, count, width]),
       slot: int32(Int32Array.of(first), []),
     };
@@ -150,25 +159,6 @@ export class CompiledDecoder implements Decoder {
 const powerOfTwo = (size: number, least: number): number =>
   least * 2 ** Math.max(0, Math.ceil(Math.log2(size / least)));
 
-const OUTPUT = 'output';
-
-/**
- * The weights as decoding reads them: projections [in, out], which few rows are multiplied with faster, and so the
- * output projection beside the embedding.
- */
-function decoderWeights(params: Parameters, config: ModelConfig): Tensors {
-  const transposed = [...params].map(([name, tensor]) => [
-    name,
-    isProjection(name) ? tf.transpose(tensor) : tf.clone(tensor),
-  ]);
-  return {
-    ...Object.fromEntries(transposed),
-    [OUTPUT]: tf.transpose(head(lookup(params), config)),
-  };
-}
-
-const isProjection = (name: string): boolean => name.endsWith('_proj.weight');
-
 const keyName = (layer: number): string => `keys.${layer}`;
 const valueName = (layer: number): string => `values.${layer}`;
 
@@ -179,11 +169,8 @@ function extendCache(
   { tokens, positions, mask, slot }: Tensors,
   batch: number,
 ): { outputs: Tensors; state: Tensors } {
-  const held = lookup(new Map(Object.entries(state)));
-  const parameters = (name: string) => (isProjection(name) ? tf.transpose(held(name)) : held(name));
-  const count = positions!.shape[1]!;
+  const count = tokens!.shape[0]! / batch;
   const width = mask!.shape[3]!;
-  const rotary = rotaryAt(rotaryTable(config, config.contextLength), positions as tf.Tensor2D);
   const grouped = maskForGroups(mask as tf.Tensor4D, config);
   const changed: Tensors = {};
   const append = (name: string, fresh: tf.Tensor4D): tf.Tensor4D => {
@@ -191,16 +178,17 @@ function extendCache(
     changed[name] = updated;
     return count === width ? fresh : updated; // a prompt sees itself alone
   };
-  const hidden = decode(parameters, config, tokens as tf.Tensor1D, (projections, layer) => {
-    const { queries, keys, values } = splitHeads(projections, config, batch, rotary);
+  const attend = (projections: Projections, layer: number): tf.Tensor2D => {
+    const { queries, keys, values } = arrangeHeads(projections, config, batch);
     const heads = {
       queries,
       keys: append(keyName(layer), keys),
       values: append(valueName(layer), values),
     };
     return joinHeads(tf.matMul(attentionWeights(heads, grouped), heads.values), config);
-  });
+  };
+  const hidden = decoderLayers(state, config, tokens as tf.Tensor1D, positions as tf.Tensor1D, attend);
   const ends = Int32Array.from({ length: batch }, (_, b) => (b + 1) * count - 1);
   const newest = count === 1 ? hidden : tf.gather(hidden, tf.tensor1d(ends, 'int32'));
-  return { outputs: { scores: tf.matMul(newest, state[OUTPUT] as tf.Tensor2D) }, state: changed };
+  return { outputs: { scores: decoderScores(state, config, newest) }, state: changed };
 }

@@ -1,6 +1,14 @@
 import type * as tf from '@tensorflow/tfjs-core';
 import { TrainyardError } from '@trainyard/contracts';
-import { AFTER, APPLY_ADAM, CROSS_ENTROPY, L2_LOSS, STATELESS_UNIFORM, UPDATE_SLOTS } from '../fused.ts';
+import {
+  AFTER,
+  APPLY_ADAM,
+  COMPLEX_PRODUCT,
+  CROSS_ENTROPY,
+  L2_LOSS,
+  STATELESS_UNIFORM,
+  UPDATE_SLOTS,
+} from '../fused.ts';
 import type { GraphBackend } from './graph-backend.ts';
 import { control, nodeOf, type Output } from './graph-builder.ts';
 import { emit, type Kernel } from './graph-kernel.ts';
@@ -42,6 +50,21 @@ export const FUSED_KERNELS: Record<string, Kernel> = {
       dtype: 'float32',
       attributes: { T: { type: 'int32' }, Tseed: { type: 'int32' }, dtype: { type: 'float32' } },
     });
+  },
+  [COMPLEX_PRODUCT]: ({ graph: backend, inputs: { a, b } }) => {
+    const { graph } = backend;
+    const [float, complex] = [{ type: 'float32' }, { type: 'complex64' }] as const;
+    const int = { type: 'int32' } as const;
+    const { shape } = a!;
+    const reshape = (x: Output, to: number[]): Output =>
+      graph.add('Reshape', [x, graph.ints(to)], { T: float, Tshape: int });
+    const complexOf = (x: tf.TensorInfo): Output => {
+      const pairs = reshape(backend.get(x).output, [x.shape[0]!, x.shape[1]! / 2, 2]);
+      return graph.add('Bitcast', [pairs], { T: float, type: complex });
+    };
+    const product = graph.add('Mul', [complexOf(a!), complexOf(b!)], { T: complex });
+    const pairs = graph.add('Bitcast', [product], { T: complex, type: float });
+    return backend.symbol(reshape(pairs, shape), shape, 'float32');
   },
   // ResourceStridedSliceAssign would do, but makes every later read of the variable a copy.
   [UPDATE_SLOTS]: ({ graph: backend, inputs: { cache, value, slot } }) => {

@@ -22,7 +22,7 @@ export type Attributes = Record<string, Attribute>;
 type Values = Float32Array | Int32Array | Uint8Array;
 
 /** TensorFlow's numbers for data types (types.proto). */
-const TYPE: Partial<Record<tf.DataType, number>> = { float32: 1, int32: 3, bool: 10 };
+const TYPE: Partial<Record<tf.DataType, number>> = { float32: 1, int32: 3, complex64: 8, bool: 10 };
 /** Constants up to so many bytes are shared. */
 const SHARED_BYTES = 256;
 
