@@ -3,8 +3,9 @@ import type { Run } from '@trainyard/contracts';
 import { getCheckpoint, listAttempts, listMetrics, listWorkers, pauseRun, resumeRun } from '@trainyard/db';
 import { readCheckpoint } from '@trainyard/storage';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { eventually, isAlive } from '../spawn-program.ts';
 import { TEXT } from './corpus.ts';
-import { eventually, isAlive, startStack, type WorkerProcess, type WorkerStack } from './worker-stack.ts';
+import { startStack, type WorkerProcess, type WorkerStack } from './worker-stack.ts';
 
 const MINUTES = 600_000; // ms; a bound for a busy machine
 const STEPS = 600; // seconds of compiled steps: time enough to be interrupted on a busy machine

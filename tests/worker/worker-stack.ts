@@ -1,10 +1,7 @@
-import { type ChildProcess, execFile, spawn } from 'node:child_process';
-import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { promisify } from 'node:util';
 import type { CreatePipeline, CreateRun, DatasetKind, Pipeline, Run } from '@trainyard/contracts';
 import { ingestDataset } from '@trainyard/datasets';
 import {
@@ -25,19 +22,14 @@ import {
 import { startTestPostgres } from '@trainyard/embedded';
 import { openQueue, type Queue } from '@trainyard/queue';
 import { type BlobStore, openBlobStore } from '@trainyard/storage';
+import { type ProgramProcess, ROOT, spawnProgram, trainersOf } from '../spawn-program.ts';
 
-const ROOT = path.resolve(import.meta.dirname, '../..');
+const WORKER = ['--conditions=source', '--import', 'tsx', path.join(ROOT, 'apps/worker/src/main.ts')];
 const POLL = 100; // ms
 const PATIENCE = 180_000; // ms; a bound for what hangs, not a measure
 
-/** A worker in a process of its own, as in production. */
-export interface WorkerProcess {
+export interface WorkerProcess extends ProgramProcess {
   name: string;
-  child: ChildProcess;
-  /** What it logged, a line each. */
-  log: string[];
-  exited: Promise<unknown>;
-  kill(signal: NodeJS.Signals): void;
   /** Its trainer processes that are alive: the one at work and the one that waits. */
   trainers(): Promise<number[]>;
 }
@@ -189,45 +181,8 @@ export async function startStack(options: StackOptions = {}): Promise<WorkerStac
 }
 
 function spawnWorker(name: string, environment: Record<string, string>): WorkerProcess {
-  const entry = path.join(ROOT, 'apps/worker/src/main.ts');
-  const child = spawn(process.execPath, ['--conditions=source', '--import', 'tsx', entry], {
-    cwd: ROOT,
-    env: { PATH: process.env.PATH, HOME: process.env.HOME, ...environment, WORKER_NAME: name },
-    stdio: ['ignore', 'pipe', 'pipe'],
-  });
-  const log: string[] = [];
-  for (const stream of [child.stdout, child.stderr])
-    stream.setEncoding('utf8').on('data', (text: string) => log.push(...text.split('\n').filter(Boolean)));
-  return {
-    name,
-    child,
-    log,
-    exited: once(child, 'exit'),
-    kill: (signal) => void child.kill(signal),
-    async trainers() {
-      const { stdout } = await promisify(execFile)('ps', ['-A', '-o', 'pid=,ppid=,args=']);
-      const rows = stdout.split('\n').map((line) => line.trim().split(/\s+/));
-      return rows
-        .filter(
-          ([, parent, ...args]) => parent === String(child.pid) && args.join(' ').includes('trainer/main'),
-        )
-        .map(([pid]) => Number(pid));
-    },
-  };
-}
-
-export const isAlive = (pid: number): boolean => {
-  try {
-    return process.kill(pid, 0);
-  } catch {
-    return false;
-  }
-};
-
-/** Waits until a condition holds. */
-export async function eventually(what: string, holds: () => boolean | Promise<boolean>): Promise<void> {
-  for (const deadline = performance.now() + PATIENCE; !(await holds()); await sleep(POLL))
-    if (performance.now() > deadline) throw new Error(`${what} did not come about.`);
+  const program = spawnProgram(WORKER, { ...environment, WORKER_NAME: name });
+  return { ...program, name, trainers: () => trainersOf(program) };
 }
 
 async function* toLines(records: object[]): AsyncGenerator<Uint8Array> {

@@ -1,0 +1,161 @@
+import { getRun, listAttempts, listWorkers } from '@trainyard/db';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { eventually, isAlive } from '../spawn-program.ts';
+import { type Cluster, LEASE_SECONDS, startCluster } from './cluster.ts';
+import { holderOf } from './holder-of.ts';
+import { preload } from './preload.ts';
+import { type Pretraining, preparePretraining } from './pretraining.ts';
+import type { Program } from './program.ts';
+
+const MINUTES = 600_000; // ms; a bound for a busy machine
+const STEPS = 150;
+const DAY_MS = 24 * 60 * 60 * 1000;
+const FATAL_SEED = 666;
+
+let cluster: Cluster;
+let pretraining: Pretraining;
+
+beforeAll(async () => {
+  cluster = await startCluster({ apis: 2, workers: 2 });
+  await Promise.all(cluster.workers.map((worker) => worker.start()));
+  pretraining = await preparePretraining(cluster, STEPS);
+}, MINUTES);
+afterAll(() => cluster?.stop(), MINUTES);
+
+/** A run in the middle, and who has it. */
+async function underWay(): Promise<{ id: string; holder: Program; other: Program }> {
+  const id = await pretraining.submit();
+  await pretraining.midway(id);
+  const holder = await holderOf(cluster, id);
+  return { id, holder, other: cluster.workers.find((worker) => worker !== holder)! };
+}
+const outcomes = async (id: string) => (await listAttempts(cluster.db, id)).map(({ outcome }) => outcome);
+/** Starts it again, with a module in it and in its trainers. */
+async function restartWith(program: Program, environment: Record<string, string>): Promise<void> {
+  await program.stop('SIGKILL');
+  program.environment = environment;
+  await program.start();
+}
+
+test(
+  'a worker that is killed: its trainers end, another worker goes on',
+  async () => {
+    const { id, holder } = await underWay();
+    const trainers = await holder.trainers();
+    holder.kill('SIGKILL');
+    await eventually('the end of the trainers', () => !trainers.some(isAlive));
+    await holder.start();
+    await pretraining.ended(id);
+    expect(await outcomes(id)).toEqual(['lost', 'succeeded']);
+  },
+  MINUTES,
+);
+
+test(
+  'a worker that is frozen for longer than its lease: another goes on, its own writes are refused',
+  async () => {
+    const { id, holder } = await underWay();
+    holder.kill('SIGSTOP');
+    await cluster.until(id, ({ epoch }) => epoch === 2);
+    holder.kill('SIGCONT');
+    await pretraining.ended(id);
+    expect(await outcomes(id)).toEqual(['lost', 'succeeded']);
+    await eventually('the end of its supervision', () =>
+      holder.log.some((line) => line.includes('attempt ended')),
+    );
+  },
+  MINUTES,
+);
+
+describe.each([
+  ['cut', (worker: Program) => worker.links.postgres.cut()],
+  ['black', (worker: Program) => worker.links.postgres.blackHole('to_server', 'to_client')],
+  ['deaf', (worker: Program) => worker.links.postgres.blackHole('to_client')],
+  ['mute', (worker: Program) => worker.links.postgres.blackHole('to_server')],
+] as const)('a worker whose way to Postgres is %s for longer than its lease', (_, fail) => {
+  test(
+    'loses its run to another worker, and takes runs again later',
+    async () => {
+      const { id, holder, other } = await underWay();
+      fail(holder);
+      await cluster.until(id, ({ epoch }) => epoch === 2);
+      holder.links.postgres.restore();
+      await pretraining.ended(id);
+      expect(await outcomes(id)).toEqual(['lost', 'succeeded']);
+      await other.stop();
+      const next = await pretraining.submit();
+      await pretraining.ended(next);
+      expect(await holderOf(cluster, next)).toBe(holder);
+      await other.start();
+    },
+    MINUTES,
+  );
+});
+
+test(
+  'a run that kills its trainer each time is quarantined with its evidence; those beside it succeed',
+  async () => {
+    const NODE_OPTIONS = preload('die-of-seed');
+    for (const worker of cluster.workers)
+      await restartWith(worker, { NODE_OPTIONS, FATAL_SEED: String(FATAL_SEED) });
+    const healthy = [await pretraining.submit()];
+    const fatal = await cluster.submit({ ...pretraining.request, seed: FATAL_SEED, max_attempts: 3 });
+    healthy.push(await pretraining.submit());
+    const failed = await cluster.until(fatal, ({ state }) => state === 'failed');
+    expect(failed).toMatchObject({ termination_reason: 'infrastructure', attempts: 3, checkpoint_id: null });
+    expect(failed.error).toMatchObject({
+      code: 'trainer_died',
+      evidence: {
+        signal: 'SIGSEGV',
+        exit_code: null,
+        last_lines: expect.arrayContaining(['The last words of a trainer.']),
+      },
+    });
+    expect(await outcomes(fatal)).toEqual(['crashed', 'crashed', 'crashed']);
+    for (const id of healthy) expect((await pretraining.ended(id)).attempts).toBe(1);
+  },
+  MINUTES,
+);
+
+test.each([DAY_MS, -DAY_MS])(
+  'a worker and an API whose clock is %i ms off do all that others do',
+  async (shift) => {
+    const environment = { NODE_OPTIONS: preload('shift-clock'), CLOCK_SHIFT_MS: String(shift) };
+    const [api, unused] = cluster.apis;
+    const [worker, other] = cluster.workers;
+    await Promise.all([unused!.stop('SIGKILL'), other!.stop('SIGKILL')]);
+    await Promise.all([restartWith(api!, environment), restartWith(worker!, environment)]);
+    const id = await pretraining.submit();
+    await pretraining.midway(id);
+    const begun = await getRun(cluster.db, id);
+    expect(Math.abs(Date.parse(begun.started_at!) - Date.now() - shift)).toBeLessThan(DAY_MS / 2); // the clock is off
+    worker!.kill('SIGKILL');
+    await worker!.start();
+    await pretraining.ended(id);
+    expect(await outcomes(id)).toEqual(['lost', 'succeeded']);
+    const live = (await listWorkers(cluster.db, { live: true }, LEASE_SECONDS)).data;
+    expect(live.map(({ name }) => name)).toEqual([worker!.name]);
+    for (const program of [api!, worker!, unused!, other!]) await restartWith(program, {});
+  },
+  MINUTES,
+);
+
+test(
+  'all APIs and workers restarted one after the other during runs: nothing is lost',
+  async () => {
+    const ids = [await pretraining.submit(), await pretraining.submit(), await pretraining.submit()];
+    await pretraining.midway(ids[0]!);
+    for (const program of [...cluster.apis, ...cluster.workers]) {
+      await program.stop('SIGTERM');
+      expect(program.exitCode).toBe(0);
+      await program.start();
+    }
+    for (const id of ids) {
+      await pretraining.ended(id);
+      for (const outcome of await outcomes(id)) expect(outcome).toMatch(/handed_back|succeeded/);
+    }
+  },
+  MINUTES,
+);
+
+test('the ledger has its zeros', () => pretraining.checkLedger(), MINUTES);
