@@ -6,10 +6,10 @@ import type { Spec } from './spec.ts';
 
 const script = (name: string): string => path.join(import.meta.dirname, name);
 
-/** A measuring process of ours, from its source. */
+/** A measuring process of ours, from its source, with the allocator set as the worker sets it for its trainers. */
 export function ours(file: string, spec: Spec | SgemmSpec): Command {
   const args = ['--conditions=source', '--import', 'tsx', script(file), JSON.stringify(spec)];
-  return { program: process.execPath, args };
+  return { program: process.execPath, args, env: { MALLOC_ARENA_MAX: '2' } };
 }
 
 /** The peer's; it leaves no compiled files beside its source. */

@@ -1,15 +1,14 @@
 import { createHash } from 'node:crypto';
-import { mkdir, mkdtemp, open, readdir, rm, stat } from 'node:fs/promises';
+import { mkdir, mkdtemp, open, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { TrainyardError } from '@trainyard/contracts';
 import { checkFileName, type Folder, type FolderFile } from '@trainyard/interchange';
-import { attempt } from '@trainyard/storage';
+import { attempt, sweepLeftovers } from '@trainyard/storage';
 import { extract, type Header } from 'tar-stream';
 
 const MAX_FILES = 2000;
-const DAY_MS = 24 * 60 * 60 * 1000;
 
 export interface SpooledFolder {
   folder: Folder;
@@ -34,24 +33,12 @@ export async function withSpooledTar<T>(
   use: (spooled: SpooledFolder) => Promise<T>,
 ): Promise<T> {
   await mkdir(spoolDir, { recursive: true });
-  await sweep(spoolDir);
+  await sweepLeftovers(spoolDir, new Date());
   const path = await mkdtemp(join(spoolDir, 'import-'));
   try {
     return await use(await unpack(source, path, maxBytes));
   } finally {
     await rm(path, { recursive: true, force: true });
-  }
-}
-
-/** Removes what a process left that was killed more than a day ago. */
-async function sweep(spoolDir: string): Promise<void> {
-  for (const name of await readdir(spoolDir)) {
-    const path = join(spoolDir, name);
-    const modified = await stat(path).then(
-      ({ mtimeMs }) => mtimeMs,
-      () => Date.now(), // another import has just ended
-    );
-    if (modified < Date.now() - DAY_MS) await rm(path, { recursive: true, force: true });
   }
 }
 

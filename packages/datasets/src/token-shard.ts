@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { closeSync, createReadStream, openSync, readSync } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
 import { TrainyardError } from '@trainyard/contracts';
+import { attempt } from '@trainyard/storage';
 
 const MAGIC = 'TYTOKEN1';
 /** magic (8 bytes) | bytes per token (u32) | 0 (u32) | tokens (f64) | SHA-256 of the tokens (32); little endian. */
@@ -73,6 +74,8 @@ async function hashOfTokens(path: string): Promise<Buffer> {
   return hash.digest();
 }
 
+const WRITING = 'writing token shards to the cache folder';
+
 /** Writes what TokenShard.open reads; the header comes last, so that an unfinished file never opens. */
 export class TokenShardWriter {
   readonly #file: FileHandle;
@@ -87,8 +90,8 @@ export class TokenShardWriter {
   }
 
   static async create(path: string, vocabSize: number): Promise<TokenShardWriter> {
-    const file = await open(path, 'wx');
-    await file.write(Buffer.alloc(HEADER_BYTES));
+    const file = await attempt(`making ${path}`, () => open(path, 'wx'));
+    await attempt(WRITING, () => file.write(Buffer.alloc(HEADER_BYTES)));
     return new TokenShardWriter(
       file,
       vocabSize <= 2 ** 16 ? new Uint16Array(BUFFER_TOKENS) : new Uint32Array(BUFFER_TOKENS),
@@ -113,8 +116,10 @@ export class TokenShardWriter {
     header.writeUInt32LE(this.#buffer.BYTES_PER_ELEMENT, 8);
     header.writeDoubleLE(this.#length, 16);
     this.#hash.digest().copy(header, 24);
-    await this.#file.write(header, 0, HEADER_BYTES, 0);
-    await this.#file.sync();
+    await attempt(WRITING, async () => {
+      await this.#file.write(header, 0, HEADER_BYTES, 0);
+      await this.#file.sync();
+    });
   }
 
   async close(): Promise<void> {
@@ -124,9 +129,10 @@ export class TokenShardWriter {
   async #flush(): Promise<void> {
     const bytes = new Uint8Array(this.#buffer.buffer, 0, this.#buffered * this.#buffer.BYTES_PER_ELEMENT);
     this.#hash.update(bytes);
-    for (let done = 0; done < bytes.length; ) {
-      done += (await this.#file.write(bytes, done, bytes.length - done)).bytesWritten;
-    }
+    await attempt(WRITING, async () => {
+      for (let done = 0; done < bytes.length; )
+        done += (await this.#file.write(bytes, done, bytes.length - done)).bytesWritten;
+    });
     this.#buffered = 0;
   }
 }

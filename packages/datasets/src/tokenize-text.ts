@@ -2,7 +2,7 @@ import { createHash, randomUUID } from 'node:crypto';
 import { mkdir, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Split, TrainyardError } from '@trainyard/contracts';
-import type { BlobStore } from '@trainyard/storage';
+import { attempt, type BlobStore } from '@trainyard/storage';
 import type { Tokenizer } from '@trainyard/tokenizer';
 import { readRecords } from './read-records.ts';
 import { TokenShard, TokenShardWriter } from './token-shard.ts';
@@ -27,11 +27,12 @@ export async function tokenizeText(options: TokenizeText): Promise<TokenShard> {
   const path = join(cacheDir, `${createHash('sha256').update(key).digest('hex')}.tokens`);
   const kept = await openVerified(path);
   if (kept) return kept;
-  await mkdir(cacheDir, { recursive: true });
+  const doing = `writing to ${cacheDir}`;
+  await attempt(doing, () => mkdir(cacheDir, { recursive: true }));
   const unfinished = `${path}.${randomUUID()}`;
   try {
     await writeTokens(unfinished, options);
-    await rename(unfinished, path);
+    await attempt(doing, () => rename(unfinished, path));
   } finally {
     await rm(unfinished, { force: true });
   }

@@ -6,8 +6,9 @@ import { TrainyardError } from '@trainyard/contracts';
 import type { BlobContent, BlobInfo, BlobRef, BlobStore, ByteRange } from './blob-store.ts';
 import { blobKey, blobNotFound, isSha256 } from './content-address.ts';
 import { type BlobSource, openBlob, readBlob, verified } from './read-blob.ts';
-import { type Spooled, sweepSpool, withSpooled } from './spool.ts';
+import { type Spooled, withSpooled } from './spool.ts';
 import { attempt, storageError } from './storage-error.ts';
+import { sweepLeftovers } from './sweep-leftovers.ts';
 
 const READ_BYTES = 1024 * 1024;
 
@@ -27,7 +28,7 @@ export class FolderBlobStore implements BlobStore, BlobSource {
       await mkdir(join(root, 'blobs'), { recursive: true });
       await mkdir(store.#spool, { recursive: true });
       await syncFolder(root);
-      await sweepSpool(store.#spool, now());
+      await sweepLeftovers(store.#spool, now());
     });
     return store;
   }

@@ -16,5 +16,6 @@ export {
   safetensorsHeaderEnd,
 } from './safetensors-header.ts';
 export { attempt } from './storage-error.ts';
+export { sweepLeftovers } from './sweep-leftovers.ts';
 export { verifyBlob } from './verify-blob.ts';
 export { writeCheckpoint } from './write-checkpoint.ts';

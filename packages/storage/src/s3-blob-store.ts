@@ -11,8 +11,9 @@ import { TrainyardError } from '@trainyard/contracts';
 import type { BlobContent, BlobInfo, BlobRef, BlobStore, ByteRange } from './blob-store.ts';
 import { blobKey, blobNotFound, isSha256 } from './content-address.ts';
 import { type BlobSource, openBlob, readBlob } from './read-blob.ts';
-import { sweepSpool, withSpooled } from './spool.ts';
+import { withSpooled } from './spool.ts';
 import { attempt, storageError } from './storage-error.ts';
+import { sweepLeftovers } from './sweep-leftovers.ts';
 import { uploadToS3 } from './upload-to-s3.ts';
 
 /** A blob put again within this time of its last upload is not uploaded again. */
@@ -42,7 +43,7 @@ export class S3BlobStore implements BlobStore, BlobSource {
 
   static async open(options: S3BlobStoreOptions): Promise<S3BlobStore> {
     const { client, bucket, location, spoolFolder, now } = options;
-    await attempt(`opening the spool folder ${spoolFolder}`, () => sweepSpool(spoolFolder, now()));
+    await attempt(`opening the spool folder ${spoolFolder}`, () => sweepLeftovers(spoolFolder, now()));
     try {
       await client.send(new HeadBucketCommand({ Bucket: bucket }));
     } catch (cause) {

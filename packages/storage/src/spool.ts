@@ -1,10 +1,9 @@
 import { createHash, randomUUID } from 'node:crypto';
-import { type FileHandle, open, readdir, rm, stat } from 'node:fs/promises';
+import { type FileHandle, open, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { BlobContent, BlobRef } from './blob-store.ts';
 import { attempt } from './storage-error.ts';
 
-const DAY_MS = 24 * 60 * 60 * 1000;
 const SUFFIX = '.spool';
 /** Hashing and writing go by about this much: one call on 2 GiB would block, and one for each small tensor is slow. */
 const WRITE_BYTES = 4 * 1024 * 1024;
@@ -80,17 +79,4 @@ function without(pieces: readonly Uint8Array[], bytes: number): Uint8Array[] {
     skip = Math.max(0, skip - piece.byteLength);
   }
   return left;
-}
-
-/** Removes what writers that crashed more than a day ago left in a spool folder. */
-export async function sweepSpool(folder: string, now: Date): Promise<void> {
-  for (const name of await readdir(folder)) {
-    if (!name.endsWith(SUFFIX)) continue;
-    const path = join(folder, name);
-    const modifiedMs = await stat(path).then(
-      (file) => file.mtimeMs,
-      () => Number.POSITIVE_INFINITY, // its writer has just finished
-    );
-    if (modifiedMs < now.getTime() - DAY_MS) await rm(path, { force: true });
-  }
 }

@@ -28,7 +28,7 @@ interface Product {
 }
 
 /** What a stage's generator gets beside its own options: where it stands, how it learns, and when it is to stop. */
-export interface Course {
+interface Course {
   optimization: Optimization;
   control: Control;
   resume?: TrainingState;

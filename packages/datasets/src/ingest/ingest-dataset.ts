@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type DatasetKind, type ErrorDetail, TrainyardError } from '@trainyard/contracts';
-import type { BlobStore } from '@trainyard/storage';
+import { attempt, type BlobStore, sweepLeftovers } from '@trainyard/storage';
 import type { RecordOf } from '../record.ts';
 import { countCharacters } from '../record-schema.ts';
 import type { DatasetVersionContent } from '../version-content.ts';
@@ -52,8 +52,11 @@ export async function ingestDataset<K extends DatasetKind>(
       param: 'held_out_fraction',
     });
   const parser = parserFor(options);
-  await mkdir(spoolDir, { recursive: true });
-  const folder = await mkdtemp(join(spoolDir, 'ingest-'));
+  const folder = await attempt(`making a folder in ${spoolDir}`, async () => {
+    await mkdir(spoolDir, { recursive: true });
+    await sweepLeftovers(spoolDir, new Date());
+    return mkdtemp(join(spoolDir, 'ingest-'));
+  });
   const spools: SplitSpool[] = [];
   try {
     for (const name of ['train', 'held-out']) spools.push(await SplitSpool.create(join(folder, name)));

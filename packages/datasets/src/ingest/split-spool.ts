@@ -1,6 +1,6 @@
 import { createReadStream } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
-import type { BlobStore } from '@trainyard/storage';
+import { attempt, type BlobStore } from '@trainyard/storage';
 import type { SplitContent } from '../version-content.ts';
 
 const BUFFER_BYTES = 2 ** 18;
@@ -20,7 +20,7 @@ export class SplitSpool {
   }
 
   static async create(path: string): Promise<SplitSpool> {
-    return new SplitSpool(path, await open(path, 'wx'));
+    return new SplitSpool(path, await attempt(`making ${path}`, () => open(path, 'wx')));
   }
 
   async add(line: Buffer, characters: number): Promise<void> {
@@ -45,6 +45,6 @@ export class SplitSpool {
     const bytes = Buffer.concat(this.#buffer);
     this.#buffer = [];
     this.#buffered = 0;
-    await this.#file.appendFile(bytes);
+    await attempt(`writing to ${this.#path}`, () => this.#file.appendFile(bytes));
   }
 }

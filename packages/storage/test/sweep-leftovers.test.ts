@@ -1,0 +1,22 @@
+import { mkdir, mkdtemp, readdir, rm, utimes, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { expect, test } from 'vitest';
+import { sweepLeftovers } from '../src/index.ts';
+
+test('files and folders go once they are older than a day', async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'trainyard-sweep-'));
+  try {
+    const old = new Date(Date.now() - 25 * 3_600_000);
+    for (const age of ['old', 'new']) {
+      await writeFile(join(folder, `${age}.spool`), age);
+      await mkdir(join(folder, `${age}-folder`));
+      await writeFile(join(folder, `${age}-folder`, 'train'), age);
+    }
+    for (const name of ['old.spool', 'old-folder']) await utimes(join(folder, name), old, old);
+    await sweepLeftovers(folder, new Date());
+    expect((await readdir(folder)).sort()).toEqual(['new-folder', 'new.spool']);
+  } finally {
+    await rm(folder, { recursive: true });
+  }
+});
