@@ -4,7 +4,7 @@ import { Transform } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 
-export type Direction = 'to_server' | 'to_client';
+type Direction = 'to_server' | 'to_client';
 
 /** A network path from a client to a server on this machine, which can be made to fail. */
 export interface FaultProxy {
