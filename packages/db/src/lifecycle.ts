@@ -63,6 +63,12 @@ export function orderOf(state: RunState): Order {
   return state === 'cancelling' ? 'cancel' : 'continue';
 }
 
+/**
+ * Where an attempt counts from once it goes on from step `before`, its own checkpoint or an older one: what it wrote
+ * before still supersedes older epochs.
+ */
+export const startAfterDamage = (startStep: number, before: number): number => Math.min(startStep, before);
+
 /** Where a run goes when its attempt ends; `progressed`: the attempt left a checkpoint past the one it began with. */
 export function afterAttempt(run: RunStanding, outcome: OutcomeKind, progressed: boolean): Step {
   switch (outcome) {

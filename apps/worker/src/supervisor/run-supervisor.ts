@@ -117,6 +117,7 @@ export class RunSupervisor {
         if (this.metrics.length >= METRICS_BATCH) this.flushMetrics();
         return;
       case 'damaged':
+        this.flushMetrics();
         this.write((tx) => recordDamage(tx, this.fence, message));
         return;
       case 'checkpoint':
