@@ -113,7 +113,7 @@ export async function endAttempt(tx: Tx, fence: Fence, reported: Outcome): Promi
 /** The run after its attempt, with what the outcome says beside the state. */
 async function moveOn(tx: Tx, run: RunModel, outcome: Outcome): Promise<RunModel> {
   const died = outcome.kind === 'crashed';
-  const step = afterAttempt(standing(run), outcome.kind, died && (await progressed(tx, run)));
+  const step = afterAttempt(standing(run), outcome.kind, await progressed(tx, run));
   const { barrenAttempts } = step.changes;
   if (died)
     await recordEvent(tx, run, 'attempt_lost', { error: outcome.error, barren_attempts: barrenAttempts });
