@@ -4,6 +4,7 @@ import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { openDatabase } from '@trainyard/db';
 import { startPostgres } from '@trainyard/embedded';
+import { freePort } from '../../packages/queue/test/redis-server.ts';
 import { isAlive } from '../spawn-program.ts';
 
 export interface PostgresServer {
@@ -20,8 +21,9 @@ export interface PostgresServer {
 export async function startPostgresServer(): Promise<PostgresServer> {
   const dataDir = await mkdtemp(path.join(tmpdir(), 'trainyard-faults-postgres-'));
   await chmod(dataDir, 0o755);
-  let server = await startPostgres({ dataDir, durable: false });
-  const { url, port } = server;
+  const port = await freePort();
+  let server = await startPostgres({ dataDir, durable: false, port });
+  const { url } = server;
   const pgdata = await realpath(path.join(dataDir, 'cluster'));
   const db = openDatabase(url, 1);
   await db.client.$executeRawUnsafe('ALTER SYSTEM SET track_commit_timestamp = on');

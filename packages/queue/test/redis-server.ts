@@ -72,11 +72,18 @@ export async function startRedisServer({ persistent = false } = {}): Promise<Red
   };
 }
 
+/** A port that nobody listens on, and that no client is given for a connection: servers are started on it again. */
 export async function freePort(): Promise<number> {
-  const probe = createServer().listen(0, '127.0.0.1');
-  await once(probe, 'listening');
-  const { port } = probe.address() as { port: number };
-  probe.close();
-  await once(probe, 'close');
-  return port;
+  for (;;) {
+    const port = 20_000 + Math.floor(Math.random() * 12_000);
+    const probe = createServer();
+    const listening = await new Promise<boolean>((resolve) => {
+      probe.once('error', () => resolve(false));
+      probe.listen(port, '127.0.0.1', () => resolve(true));
+    });
+    if (!listening) continue;
+    probe.close();
+    await once(probe, 'close');
+    return port;
+  }
 }

@@ -33,8 +33,8 @@ export async function withSpooled<T>(
     }
     return await use({ path, handle, sha256: hash.digest('hex'), bytes });
   } finally {
-    await handle.close();
-    await rm(path, { force: true });
+    await attempt(doing, () => handle.close());
+    await rm(path, { force: true }).catch(() => {}); // a leftover is swept later; what was published is good
   }
 }
 
