@@ -114,6 +114,7 @@ export class Worker {
     if (this.draining || this.current || !this.trainer) return 'busy';
     const { config, db, log } = this.dependencies;
     const claim = { workerId: this.id, backend: this.backend, leaseSeconds: config.leaseSeconds };
+    const asked = performance.now();
     const run = await db.transaction((tx) => claimRun(tx, delivery.runId, claim));
     if (!run) return 'stale';
     log.info(
@@ -122,20 +123,30 @@ export class Worker {
     );
     const { trainer } = this;
     this.trainer = undefined;
-    this.finished = this.train(run, trainer).catch((error: unknown) =>
+    const leaseHeldUntil = asked + config.leaseSeconds * 1000;
+    this.finished = this.train(run, trainer, leaseHeldUntil).catch((error: unknown) =>
       log.error({ err: error, run: run.id }, 'supervision failed'),
     );
     return 'taken';
   }
 
-  private async train(run: ClaimedRun, trainer: TrainerProcess): Promise<void> {
+  private async train(run: ClaimedRun, trainer: TrainerProcess, leaseHeldUntil: number): Promise<void> {
     const { config, db, log } = this.dependencies;
     const { leaseSeconds, heartbeatSeconds } = config;
     // On a CPU the next trainer warms up meanwhile; a GPU's memory has room for one.
     const warm = this.device === 'cpu' ? this.warmUp() : undefined;
     try {
       const job = await this.jobOf(run);
-      this.current = new RunSupervisor({ db, run, job, trainer, leaseSeconds, heartbeatSeconds, log });
+      this.current = new RunSupervisor({
+        db,
+        run,
+        job,
+        trainer,
+        leaseHeldUntil,
+        leaseSeconds,
+        heartbeatSeconds,
+        log,
+      });
       if (this.draining) this.current.handBack();
       await this.current.supervise();
     } finally {

@@ -25,9 +25,6 @@ export type ClaimedRun = ReturnType<typeof toRun> & {
   resumeManifests: string[];
 };
 
-/** How many checkpoints may be damaged at once before a run starts anew. */
-const FALLBACKS = 10;
-
 /**
  * Takes a run for a worker: raises its epoch and leases it by Postgres' clock. Undefined if the run is not to be had:
  * it moved on since the queue was told, or the queue remembers more than the database.
@@ -38,10 +35,11 @@ export async function claimRun(tx: Tx, runId: string, claim: Claim): Promise<Cla
   const step = claimed(standing(run));
   if (!step) return undefined;
   const epoch = step.changes.epoch!;
+  // All of them: a run starts anew only where the database knows of nothing to go on from either.
   const checkpoints = await tx.checkpoint.findMany({
     where: usable(runId),
     orderBy: FURTHEST,
-    take: FALLBACKS,
+    select: { step: true, manifestSha256: true },
   });
   const startStep = checkpoints[0]?.step ?? 0;
   const next = await changeState(
@@ -115,7 +113,7 @@ export async function endAttempt(tx: Tx, fence: Fence, reported: Outcome): Promi
 /** The run after its attempt, with what the outcome says beside the state. */
 async function moveOn(tx: Tx, run: RunModel, outcome: Outcome): Promise<RunModel> {
   const died = outcome.kind === 'crashed';
-  const step = afterAttempt(standing(run), outcome.kind, died && (await progressed(tx, run)));
+  const step = afterAttempt(standing(run), outcome.kind, await progressed(tx, run));
   const { barrenAttempts } = step.changes;
   if (died)
     await recordEvent(tx, run, 'attempt_lost', { error: outcome.error, barren_attempts: barrenAttempts });

@@ -10,6 +10,7 @@ import type { Database, Tx } from './client.ts';
 import { type Fence, lockFenced } from './fence.ts';
 import type { Prisma } from './generated/client.ts';
 import type { AliasModel, CheckpointModel, RunModel } from './generated/models.ts';
+import { startAfterDamage } from './lifecycle.ts';
 import { addEdges, type Edge, knowledgeCutoff } from './lineage.ts';
 import type { ResolvedInputs } from './resolve-inputs.ts';
 import { referTo, retireCheckpoints } from './retention.ts';
@@ -71,18 +72,22 @@ export interface WrittenCheckpoint {
 
 /**
  * Publishes a checkpoint, fenced: its row, its lineage and its event. Retires what the run's retention does not keep
- * beside it.
+ * beside it. One that is there already, since the answer was lost and its worker writes again, stays as it is.
  */
 export async function recordCheckpoint(tx: Tx, fence: Fence, written: WrittenCheckpoint): Promise<string> {
   const run = await lockFenced(tx, fence);
-  const { id } = await addCheckpoint(tx, run, written);
+  const { step, manifestSha256 } = written;
+  const place = { runId_epoch_step: { ...fence, step } };
+  const known = await tx.checkpoint.findUnique({ where: place });
+  if (known && !known.damagedAt && known.manifestSha256 === manifestSha256) return known.id;
+  const id = known ? await repair(tx, run, known.id, written) : (await addCheckpoint(tx, run, written)).id;
   await retireCheckpoints(tx, run);
   return id;
 }
 
 /**
  * Marks a checkpoint that its run's trainer could not load: nothing goes on from it any more. The attempt counts from
- * the one before.
+ * the one before. A report that is there already changes nothing.
  */
 export async function recordDamage(
   tx: Tx,
@@ -92,20 +97,36 @@ export async function recordDamage(
   const run = await lockFenced(tx, fence);
   const { manifestSha256, message } = damage;
   const damaged = await tx.checkpoint.findFirst({ where: { runId: run.id, manifestSha256 } });
-  if (!damaged) return;
+  if (!damaged || damaged.damagedAt) return;
   await tx.checkpoint.update({ where: { id: damaged.id }, data: { damagedAt: await databaseTime(tx) } });
   const before = await tx.checkpoint.findFirst({ where: usable(run.id), orderBy: FURTHEST });
   await tx.run.update({ where: { id: run.id }, data: { checkpointId: before?.id ?? null } });
-  await tx.runAttempt.update({
-    where: { runId_epoch: fence },
-    data: { startStep: before?.step ?? 0 },
-  });
+  await goOnFrom(tx, fence, before?.step ?? 0);
   await recordEvent(tx, run, 'checkpoint_damaged', {
     checkpoint_id: damaged.id,
     step: damaged.step,
     message,
     goes_on_from: before?.id ?? null,
   });
+}
+
+/** A checkpoint that its attempt made once more, since it was damaged, is the same one with files that are whole. */
+async function repair(tx: Tx, run: RunModel, id: string, written: WrittenCheckpoint): Promise<string> {
+  const { manifestSha256, blobs, bytes, metrics } = written;
+  const row = await tx.checkpoint.update({
+    where: { id },
+    data: { manifestSha256, blobs, bytes, metrics, damagedAt: null, retiredAt: null, deletedAt: null },
+  });
+  await announce(tx, run, row);
+  return id;
+}
+
+/** Lets an attempt go back to `step`; it makes the steps past it once more. */
+async function goOnFrom(tx: Tx, fence: Fence, step: number): Promise<void> {
+  const attempt = { runId_epoch: fence };
+  const { startStep } = await tx.runAttempt.findUniqueOrThrow({ where: attempt });
+  await tx.runAttempt.update({ where: attempt, data: { startStep: startAfterDamage(startStep, step) } });
+  await tx.runMetric.deleteMany({ where: { ...fence, step: { gt: step } } });
 }
 
 /** The row, lineage and event of a checkpoint of a run that is locked, or that nobody else sees yet. */
@@ -121,15 +142,15 @@ export async function addCheckpoint(tx: Tx, run: RunModel, written: WrittenCheck
     },
     include,
   });
-  await tx.run.update({ where: { id: run.id }, data: { checkpointId: row.id } });
   await addEdges(tx, checkpointEdges(run.id, row.id, run.inputs as unknown as ResolvedInputs));
-  await recordEvent(tx, run, 'checkpoint', {
-    checkpoint_id: row.id,
-    step: row.step,
-    final: row.final,
-    bytes: written.bytes,
-  });
+  await announce(tx, run, row);
   return toCheckpoint(row);
+}
+
+/** The run's last checkpoint is this one, and whoever watches is told. */
+async function announce(tx: Tx, run: RunModel, { id, step, final, bytes }: CheckpointModel): Promise<void> {
+  await tx.run.update({ where: { id: run.id }, data: { checkpointId: id } });
+  await recordEvent(tx, run, 'checkpoint', { checkpoint_id: id, step, final, bytes: Number(bytes) });
 }
 
 /** A checkpoint comes from its run, and directly from what the run was made from. */

@@ -12,7 +12,7 @@ export interface RunStanding {
   state: RunState;
   epoch: number;
   attempts: number;
-  /** Deaths in a row that made no progress, and how many of them end the run. */
+  /** Deaths since the last attempt that made progress, however it ended, and how many of them end the run. */
   barrenAttempts: number;
   maxAttempts: number;
 }
@@ -63,8 +63,15 @@ export function orderOf(state: RunState): Order {
   return state === 'cancelling' ? 'cancel' : 'continue';
 }
 
+/**
+ * Where an attempt counts from once it goes on from step `before`, its own checkpoint or an older one: what it wrote
+ * before still supersedes older epochs.
+ */
+export const startAfterDamage = (startStep: number, before: number): number => Math.min(startStep, before);
+
 /** Where a run goes when its attempt ends; `progressed`: the attempt left a checkpoint past the one it began with. */
 export function afterAttempt(run: RunStanding, outcome: OutcomeKind, progressed: boolean): Step {
+  const left = { ...(progressed && { barrenAttempts: 0 }), ...cancelReason(run) };
   switch (outcome) {
     case 'succeeded':
       return step(run, 'succeed', { terminationReason: 'completed' });
@@ -73,25 +80,23 @@ export function afterAttempt(run: RunStanding, outcome: OutcomeKind, progressed:
     case 'crashed':
       return afterDeath(run, progressed);
     case 'blocked':
-      return step(run, 'block', cancelReason(run));
+      return step(run, 'block', left);
     case 'paused':
       // Resumed or cancelled meanwhile: as if it had been handed back.
-      return run.state === 'pausing'
-        ? step(run, 'acknowledge_pause')
-        : step(run, 'hand_back', cancelReason(run));
+      return step(run, run.state === 'pausing' ? 'acknowledge_pause' : 'hand_back', left);
     case 'cancelled':
       return step(run, 'acknowledge_cancel', { terminationReason: 'cancelled_by_user' });
     case 'handed_back':
-      return step(run, 'hand_back', cancelReason(run));
+      return step(run, 'hand_back', left);
   }
 }
 
 /**
  * Back into the queue if the attempt made progress or the budget of barren attempts is not used up; else failed. What
- * was to be paused or cancelled is.
+ * was to be paused or cancelled is, and has one more attempt where it is resumed with its budget used up.
  */
 function afterDeath(run: RunStanding, progressed: boolean): Step {
-  const barrenAttempts = progressed ? 0 : run.barrenAttempts + 1;
+  const barrenAttempts = progressed ? 0 : Math.min(run.barrenAttempts + 1, run.maxAttempts);
   const steered = run.state === 'pausing' || run.state === 'cancelling';
   if (barrenAttempts >= run.maxAttempts && !steered)
     return {

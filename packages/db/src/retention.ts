@@ -87,7 +87,10 @@ export async function deleteRetired(
     if (signal?.aborted) break;
     for (const sha256 of row.blobs)
       if (!(await isBlobReferenced(db, sha256))) await deleteBlob(sha256, { unlessSince: before });
-    await db.client.checkpoint.update({ where: { id: row.id }, data: { deletedAt: now } });
+    await db.client.checkpoint.updateMany({
+      where: { id: row.id, retiredAt: { not: null } }, // not if it was made again meanwhile
+      data: { deletedAt: now },
+    });
     deleted += 1;
   }
   return deleted;

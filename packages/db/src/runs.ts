@@ -72,7 +72,8 @@ export async function pauseRun(tx: Tx, id: string): Promise<Run> {
 }
 
 export async function resumeRun(tx: Tx, id: string): Promise<Run> {
-  return toRun(await changeState(tx, await lockRun(tx, id), 'resume'));
+  // A run that was paused while it waited for room says so until it goes on.
+  return toRun(await changeState(tx, await lockRun(tx, id), 'resume', { error: Prisma.DbNull }));
 }
 
 /** Queues a failed or cancelled run again, from its latest checkpoint; stages that it had taken down wait again. */

@@ -15,13 +15,18 @@ const toTokenizer = (row: TokenizerModel): Tokenizer => ({
   created_at: iso(row.createdAt),
 });
 
-/** Publishes the tokenizer that a run trained: its row, lineage and event, fenced. `sha256` is its blob. */
+/**
+ * Publishes the tokenizer that a run trained: its row, lineage and event, fenced. `sha256` is its blob. One that is
+ * there already, since the answer was lost and its worker writes again, stays as it is.
+ */
 export async function recordTokenizer(
   tx: Tx,
   fence: Fence,
   trained: { vocabSize: number; sha256: string; bytesPerToken: number },
 ): Promise<string> {
-  return addTokenizer(tx, await lockFenced(tx, fence), trained);
+  const run = await lockFenced(tx, fence);
+  const known = await tx.tokenizer.findFirst({ where: { ...fence, sha256: trained.sha256 } });
+  return known?.id ?? addTokenizer(tx, run, trained);
 }
 
 /** The row, lineage and event of a tokenizer of a run that is locked, or that nobody else sees yet. */

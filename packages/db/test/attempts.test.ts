@@ -1,10 +1,17 @@
 import { describe, expect, test } from 'vitest';
-import { expiredRuns, heartbeat, listAttempts, recordStart, recoverExpired } from '../src/attempts.ts';
+import {
+  expiredRuns,
+  heartbeat,
+  listAttempts,
+  type Outcome,
+  recordStart,
+  recoverExpired,
+} from '../src/attempts.ts';
 import { getCheckpoint, recordDamage } from '../src/checkpoints.ts';
 import { FencedError } from '../src/fence.ts';
 import { recordMetrics, recordTrainerEvent } from '../src/metrics.ts';
 import { reconcile } from '../src/reconcile.ts';
-import { cancelRun, getRun, pauseRun } from '../src/runs.ts';
+import { cancelRun, getRun, pauseRun, resumeRun, unblockRun } from '../src/runs.ts';
 import {
   addWorker,
   begin,
@@ -191,6 +198,50 @@ describe('the budget of barren attempts', () => {
       expect((await getRun(use.db, run.id)).state).toBe('queued');
     }
   });
+
+  test('is restored by progress, however the attempt ends', async () => {
+    const { run, worker, tokenizer } = await pretraining(use.db, { max_attempts: 2 });
+    const barren = async () =>
+      (await use.db.client.run.findUniqueOrThrow({ where: { id: run.id } })).barrenAttempts;
+    const blocked: Outcome = { kind: 'blocked', error: { code: 'storage_full', message: 'no room' } };
+    const outcomes: Outcome[] = [{ kind: 'handed_back' }, blocked, { kind: 'paused' }];
+    for (const [i, outcome] of outcomes.entries()) {
+      await crash(use.db, (await begin(use.db, run.id, worker)).fence);
+      expect(await barren()).toBe(1);
+      const { fence } = await begin(use.db, run.id, worker);
+      await publishCheckpoint(use.db, fence, i + 1, tokenizer);
+      if (outcome.kind === 'paused') await use.db.transaction((tx) => pauseRun(tx, run.id));
+      await end(use.db, fence, outcome);
+      expect(await barren(), outcome.kind).toBe(0);
+      if (outcome.kind === 'blocked') await use.db.transaction((tx) => unblockRun(tx, run.id));
+    }
+  });
+
+  test('is not exceeded by deaths of a run that is to be paused, which has one more attempt', async () => {
+    const { run, worker } = await pretraining(use.db, { max_attempts: 2 });
+    for (let i = 0; i < 3; i++) {
+      const { fence } = await begin(use.db, run.id, worker);
+      await use.db.transaction((tx) => pauseRun(tx, run.id));
+      await crash(use.db, fence);
+      expect((await getRun(use.db, run.id)).state).toBe('paused');
+      await use.db.transaction((tx) => resumeRun(tx, run.id));
+    }
+    await crash(use.db, (await begin(use.db, run.id, worker)).fence, 'it died');
+    expect(await getRun(use.db, run.id)).toMatchObject({
+      state: 'failed',
+      error: { message: '2 attempts in a row ended without progress; the last: it died' },
+    });
+  });
+});
+
+test('a run that was paused while it waited for room goes on without that error', async () => {
+  const { run, worker } = await pretraining(use.db);
+  const { fence } = await begin(use.db, run.id, worker);
+  await end(use.db, fence, { kind: 'blocked', error: { code: 'storage_full', message: 'no room' } });
+  await use.db.transaction((tx) => pauseRun(tx, run.id));
+  expect(await getRun(use.db, run.id)).toMatchObject({ state: 'paused', error: { code: 'storage_full' } });
+  await use.db.transaction((tx) => resumeRun(tx, run.id));
+  expect(await getRun(use.db, run.id)).toMatchObject({ state: 'queued', error: null });
 });
 
 test('a new attempt starts at the furthest checkpoint', async () => {

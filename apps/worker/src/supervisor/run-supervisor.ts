@@ -35,6 +35,8 @@ export interface Supervision {
   run: ClaimedRun;
   job: TrainingJob;
   trainer: TrainerProcess;
+  /** What the claim gave, by performance.now(). */
+  leaseHeldUntil: number;
   leaseSeconds: number;
   heartbeatSeconds: number;
   log: Logger;
@@ -59,7 +61,7 @@ export class RunSupervisor {
 
   constructor(context: Supervision) {
     this.context = context;
-    this.leaseHeldUntil = performance.now() + context.leaseSeconds * 1000;
+    this.leaseHeldUntil = context.leaseHeldUntil;
   }
 
   /** Runs until the attempt has ended and is recorded, or its fence is lost. */
@@ -119,6 +121,7 @@ export class RunSupervisor {
         if (this.metrics.length >= METRICS_BATCH) this.flushMetrics();
         return;
       case 'damaged':
+        this.flushMetrics();
         this.write((tx) => recordDamage(tx, this.fence, message));
         return;
       case 'checkpoint':
