@@ -1,8 +1,11 @@
 import { listAttempts, listWorkers } from '@trainyard/db';
+import { readCheckpoint } from '@trainyard/storage';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { eventually, isAlive } from '../spawn-program.ts';
 import { type Cluster, LEASE_SECONDS, startCluster } from './cluster.ts';
+import { flipBit } from './damage.ts';
 import { holderOf } from './holder-of.ts';
+import { readLedger } from './ledger.ts';
 import { preload } from './preload.ts';
 import { type Pretraining, preparePretraining } from './pretraining.ts';
 import type { Program } from './program.ts';
@@ -159,3 +162,25 @@ test(
 );
 
 test('the ledger has its zeros', () => pretraining.checkLedger(), MINUTES);
+
+test(
+  'a ledger tells of a lost run, a step too many, a stale write, a damaged checkpoint and another product',
+  async () => {
+    const { db, blobs } = cluster;
+    const { runId, epoch, startStep } = await db.client.runAttempt.findFirstOrThrow({
+      where: { startStep: { gt: 0 }, outcome: 'succeeded' },
+    });
+    const { manifestSha256 } = await db.client.checkpoint.findFirstOrThrow({
+      where: { runId, step: startStep, epoch: { lt: epoch } },
+      orderBy: { epoch: 'desc' },
+    });
+    await flipBit(blobs.path!((await readCheckpoint(blobs, manifestSha256)).manifest.files[0]!.sha256), 500);
+    await db.client.runMetric.create({ data: { runId, epoch, step: STEPS + 1, values: {}, at: new Date() } });
+    const ledger = await readLedger(cluster, [
+      { id: runId, product: ['another'] },
+      { id: runId, state: 'failed' },
+    ]);
+    for (const [list, found] of Object.entries(ledger)) expect(found, list).not.toEqual([]);
+  },
+  MINUTES,
+);
