@@ -70,7 +70,7 @@ export function requestsOf(materials: Materials, steps: number): Record<Kind, Ru
   const { tokenizer, base, assistant } = materials;
   const exact = { steps, batch_size: 2, accumulation: 2, warmup_steps: 5 };
   const optimization = { ...exact, dropout: 0.1 };
-  const checkpointing = { every_steps: 10 };
+  const checkpointing = { every_steps: Math.max(10, Math.round(steps / 40)) };
   const seed = 7;
   const max_attempts = 1000;
   const of = (stage: Stage, inputs: RunRequest['inputs'], config: Record<string, unknown>): RunRequest => ({

@@ -1,4 +1,4 @@
-// npm run soak -- --minutes N --seed S --json FILE [--faults-a-minute F] [--corruptions N]
+// npm run soak -- --minutes N --seed S --json FILE [--faults-a-minute F] [--steps N] [--corruptions N]
 // Injects random faults into a whole cluster under work and ends with a ledger; fails if one of its zeros is none.
 import { writeFile } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -19,6 +19,7 @@ const { values } = parseArgs({
     seed: { type: 'string', default: '1' },
     json: { type: 'string' },
     'faults-a-minute': { type: 'string', default: '1' },
+    steps: { type: 'string', default: '3000' },
     corruptions: { type: 'string', default: '10000' },
   },
 });
@@ -29,14 +30,21 @@ const [minutes, seed, rate] = [
 ];
 const say = (line: string) => process.stderr.write(`${new Date().toISOString()} ${line}\n`);
 
-const cluster = await startCluster({ apis: 2, workers: 2, redis: 'persistent' });
+const cluster = await startCluster({ apis: 2, workers: 3, redis: 'persistent' });
 let failed = false;
 try {
   const { missed } = await corruptAtRandom(cluster.blobs, seed, Number(values.corruptions));
   say(`${values.corruptions} corruptions, ${missed.length} missed`);
   await Promise.all(cluster.workers.map((worker) => worker.start()));
   const programs = [...cluster.apis, ...cluster.workers];
-  const workload = await prepareWorkload(cluster, ['pretrain', 'lora', 'grpo', 'eval'], 400, seed, 3);
+  // One worker more than runs, so that no recovery waits for another run.
+  const workload = await prepareWorkload(
+    cluster,
+    ['pretrain', 'lora', 'grpo'],
+    Number(values.steps),
+    seed,
+    2,
+  );
   for (const program of programs) program.kept = true;
   // One of each is never killed, so that its memory can be followed.
   const spared = [cluster.apis[0]!, cluster.workers[0]!];

@@ -29,5 +29,5 @@ const handle = await promises.open('/dev/null');
 const prototype = Object.getPrototypeOf(handle);
 await handle.close();
 for (const name of ['writev', 'sync']) patch(prototype, name);
-for (const name of ['open', 'rename', 'mkdir', 'utimes', 'readdir', 'rm']) patch(promises, name);
+for (const name of ['open', 'rename', 'mkdir', 'utimes', 'rm']) patch(promises, name);
 syncBuiltinESMExports();

@@ -6,6 +6,7 @@ import { type BlobStore, openBlobStore, writeCheckpoint } from '@trainyard/stora
 
 const [folder] = process.argv.slice(2);
 const ATTEMPTS = 3;
+let store: BlobStore | undefined;
 const injected = globalThis as { inject?: (injection: unknown) => void; calls?: Record<string, number> };
 const content = (step: number, length: number) => new Uint8Array(length).fill(step);
 const say = (word: string, what: unknown) => process.stdout.write(`${word} ${JSON.stringify(what)}\n`);
@@ -18,8 +19,7 @@ async function nextLine(): Promise<string | undefined> {
 }
 
 async function write(step: number): Promise<void> {
-  // Opened for each, as each trainer opens it.
-  const store: BlobStore = await openBlobStore(folder!);
+  store ??= await openBlobStore(folder!);
   const { manifest } = await writeCheckpoint(store, {
     runId: 'a-run',
     epoch: 1,
