@@ -6,10 +6,15 @@ import type { Spec } from './spec.ts';
 
 const script = (name: string): string => path.join(import.meta.dirname, name);
 
-/** A measuring process of ours, from its source, with the allocator set as the worker sets it for its trainers. */
+/** A measuring process of ours, from its source, set as the worker sets its trainers and the API its inference process. */
 export function ours(file: string, spec: Spec | SgemmSpec): Command {
   const args = ['--conditions=source', '--import', 'tsx', script(file), JSON.stringify(spec)];
-  return { program: process.execPath, args, env: { MALLOC_ARENA_MAX: '2' } };
+  const decodes = 'workload' in spec && spec.workload === 'generate';
+  return {
+    program: process.execPath,
+    args,
+    env: { MALLOC_ARENA_MAX: '2', TF_ENABLE_ONEDNN_OPTS: decodes ? '0' : '1' },
+  };
 }
 
 /** The peer's; it leaves no compiled files beside its source. */

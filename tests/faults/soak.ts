@@ -23,28 +23,25 @@ const { values } = parseArgs({
     corruptions: { type: 'string', default: '10000' },
   },
 });
-const [minutes, seed, rate] = [
-  Number(values.minutes),
-  Number(values.seed),
-  Number(values['faults-a-minute']),
-];
+const positive = (name: keyof typeof values): number => {
+  const value = Number(values[name]);
+  if (value > 0) return value;
+  process.stderr.write(`--${name} is ${values[name]}; it must be a number above 0.\n`);
+  process.exit(2);
+};
+const [minutes, seed, rate] = [positive('minutes'), positive('seed'), positive('faults-a-minute')];
+const [steps, corruptions] = [positive('steps'), positive('corruptions')];
 const say = (line: string) => process.stderr.write(`${new Date().toISOString()} ${line}\n`);
 
 const cluster = await startCluster({ apis: 2, workers: 3, redis: 'persistent' });
 let failed = false;
 try {
-  const { missed } = await corruptAtRandom(cluster.blobs, seed, Number(values.corruptions));
-  say(`${values.corruptions} corruptions, ${missed.length} missed`);
+  const { missed } = await corruptAtRandom(cluster.blobs, seed, corruptions);
+  say(`${corruptions} corruptions, ${missed.length} missed`);
   await Promise.all(cluster.workers.map((worker) => worker.start()));
   const programs = [...cluster.apis, ...cluster.workers];
   // One worker more than runs, so that no recovery waits for another run.
-  const workload = await prepareWorkload(
-    cluster,
-    ['pretrain', 'lora', 'grpo'],
-    Number(values.steps),
-    seed,
-    2,
-  );
+  const workload = await prepareWorkload(cluster, ['pretrain', 'lora', 'grpo'], steps, seed, 2);
   for (const program of programs) program.kept = true;
   // One of each is never killed, so that its memory can be followed.
   const spared = [cluster.apis[0]!, cluster.workers[0]!];
@@ -75,7 +72,7 @@ try {
     runs: workload.kinds,
     ...(await measureRecoveries(cluster, faults.happened, begun)),
     resources: used,
-    corruptions: { tried: Number(values.corruptions), missed },
+    corruptions: { tried: corruptions, missed },
     ledger,
   };
   failed = missed.length > 0 || Object.values(ledger).some((found) => found.length > 0);

@@ -66,6 +66,6 @@ function fail(error: unknown): never {
   process.exit(1);
 }
 
-const stop = await Promise.resolve(process.env).then(readConfig).then(start).catch(fail);
+const started = Promise.resolve(process.env).then(readConfig).then(start).catch(fail);
 for (const signal of ['SIGTERM', 'SIGINT'] as const)
-  process.once(signal, () => stop(signal).then(() => process.exit(0), fail));
+  process.once(signal, () => started.then((stop) => stop(signal)).then(() => process.exit(0), fail));

@@ -5,6 +5,9 @@ import type { FastifyBaseLogger } from 'fastify';
 import type { FromProcess, ToProcess } from './messages.ts';
 import type { AnswerTo, ModelFiles, Task } from './task.ts';
 
+/** Read by TensorFlow when it is loaded: for a few rows at a time Eigen is faster than oneDNN (docs/engine-log.md). */
+const DECODING_ENVIRONMENT = { TF_ENABLE_ONEDNN_OPTS: '0' };
+
 interface Ask {
   /** Ends the task; what it has written so far is lost. */
   signal?: AbortSignal;
@@ -61,6 +64,7 @@ export function startInference(options: InferenceOptions): Inference {
   };
   const start = (): void => {
     const started = fork(program, [], {
+      env: { ...DECODING_ENVIRONMENT, ...process.env },
       execArgv: options.execArgv ?? process.execArgv,
       serialization: 'advanced',
       stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
