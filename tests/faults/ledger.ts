@@ -28,8 +28,15 @@ export interface Ledger {
 
 export const ZEROS: Ledger = { lost: [], steps: [], stale: [], damaged: [], different: [] };
 
-/** Holds the rows and the blobs against what always holds. Reads only; all runs should have ended. */
-export async function readLedger(cluster: Cluster, expected: readonly Expected[]): Promise<Ledger> {
+/**
+ * Holds the rows and the blobs against what always holds. Reads only; all runs should have ended. `damages` tells when
+ * files were damaged on purpose: whoever had loaded one before is above suspicion.
+ */
+export async function readLedger(
+  cluster: Cluster,
+  expected: readonly Expected[],
+  damages: ReadonlyMap<string, number> = new Map(),
+): Promise<Ledger> {
   const ledger: Ledger = {
     lost: [],
     steps: [],
@@ -54,7 +61,7 @@ export async function readLedger(cluster: Cluster, expected: readonly Expected[]
       if (JSON.stringify(own) !== JSON.stringify(product))
         ledger.different.push(`${id}: ${own} instead of ${product}`);
     }
-    ledger.damaged.push(...(await damagedLoads(cluster, id)));
+    ledger.damaged.push(...(await damagedLoads(cluster, id, damages)));
   }
   return ledger;
 }
@@ -93,7 +100,11 @@ async function staleWrites({ db }: Cluster): Promise<string[]> {
  * The checkpoints from which attempts made steps, read again with their hashes. Left out are those whose files retention
  * deleted, and those that were found damaged after such an attempt had loaded them.
  */
-async function damagedLoads({ db, blobs }: Cluster, runId: string): Promise<string[]> {
+async function damagedLoads(
+  { db, blobs }: Cluster,
+  runId: string,
+  damages: ReadonlyMap<string, number>,
+): Promise<string[]> {
   const damaged: string[] = [];
   for (const { start_step: step, epoch, started_at } of await listAttempts(db, runId)) {
     if (step === 0 || (await db.client.runMetric.count({ where: { runId, epoch } })) === 0) continue;
@@ -101,7 +112,12 @@ async function damagedLoads({ db, blobs }: Cluster, runId: string): Promise<stri
       where: { runId, step, epoch: { lt: epoch } },
       orderBy: { epoch: 'desc' },
     });
-    if (loaded.deletedAt || (loaded.damagedAt && loaded.damagedAt > new Date(started_at))) continue;
+    const begun = Date.parse(started_at);
+    const since = [
+      loaded.damagedAt?.getTime() ?? 0,
+      ...loaded.blobs.map((sha256) => damages.get(sha256) ?? 0),
+    ];
+    if (loaded.deletedAt || Math.max(...since) > begun) continue;
     try {
       const { manifest, file } = await readCheckpoint(blobs, loaded.manifestSha256);
       for (const { name } of manifest.files) await file(name);

@@ -35,7 +35,7 @@ test(
       enough.abort();
       await feeding;
       await workload.ended(RECOVERY);
-      const ledger = await readLedger(cluster, workload.expected);
+      const ledger = await readLedger(cluster, workload.expected, faults.damages);
       const counts = countFaults(faults.happened);
       console.log(JSON.stringify({ seed: SEED, faults: counts, runs: workload.kinds }));
       expect(faults.happened).toHaveLength(FAULTS);

@@ -18,6 +18,8 @@ export interface Happened {
 
 export interface RandomFaults {
   happened: Happened[];
+  /** When a file of a checkpoint was damaged, by its SHA-256, in ms since 1970. */
+  damages: Map<string, number>;
   /** One more fault; resolves when it is over. Never rejects for what the fault itself brings about. */
   next(): Promise<void>;
   /** Ends what still goes on: every server, link and program is well again. */
@@ -54,6 +56,7 @@ export function startRandomFaults(
 ): RandomFaults {
   const random = seededRandom(seed);
   const happened: Happened[] = [];
+  const damages = new Map<string, number>();
   const pick = <T>(items: readonly T[]): T => pickFrom(random, items);
   const seconds = (most: number) => (0.2 + random() * (most - 0.2)) * 1000;
   const under = oneAtATime();
@@ -89,7 +92,9 @@ export function startRandomFaults(
       JOIN workers w ON w.id = r.worker_id WHERE r.state = 'running' AND NOT c.final ORDER BY r.id LIMIT 1`;
     if (!row) return;
     const { manifest } = await readCheckpoint(cluster.blobs, row.manifest);
-    await flipBit(cluster.blobs.path!(pick(manifest.files).sha256), 100 + Math.floor(random() * 400));
+    const { sha256 } = pick(manifest.files);
+    damages.set(sha256, Date.now());
+    await flipBit(cluster.blobs.path!(sha256), 100 + Math.floor(random() * 400));
     await toTrainer(cluster.workers.find(({ name }) => name === row.worker)!, async (pid) => {
       process.kill(pid, 'SIGKILL');
     });
@@ -161,6 +166,7 @@ export function startRandomFaults(
 
   return {
     happened,
+    damages,
     async next() {
       const kind = pick(KINDS);
       const fault = draw(kind);

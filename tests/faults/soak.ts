@@ -64,7 +64,7 @@ try {
   await feeding;
   await workload.ended(RECOVERY);
   const used = await resources.stop();
-  const ledger = await readLedger(cluster, workload.expected);
+  const ledger = await readLedger(cluster, workload.expected, faults.damages);
   const report = {
     seed,
     minutes,

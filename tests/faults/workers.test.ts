@@ -1,3 +1,5 @@
+import { execFile } from 'node:child_process';
+import { promisify } from 'node:util';
 import { listAttempts, listWorkers } from '@trainyard/db';
 import { readCheckpoint } from '@trainyard/storage';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -24,6 +26,11 @@ beforeAll(async () => {
   pretraining = await preparePretraining(cluster, STEPS);
 }, MINUTES);
 afterAll(() => cluster?.stop(), MINUTES);
+
+/** Lets processes, and those that they start, have no more private memory than this. */
+async function limitMemory(pids: number[], bytes: number): Promise<void> {
+  for (const pid of pids) await promisify(execFile)('prlimit', ['--pid', String(pid), `--data=${bytes}`]);
+}
 
 /** A run in the middle, and who has it. */
 async function underWay(): Promise<{ id: string; holder: Program; other: Program }> {
@@ -116,6 +123,27 @@ test(
     });
     expect(await outcomes(fatal)).toEqual(['crashed', 'crashed', 'crashed']);
     for (const id of healthy) expect((await pretraining.ended(id)).attempts).toBe(1);
+  },
+  MINUTES,
+);
+
+test(
+  'a run that takes more memory than it gets is quarantined with its evidence; what fits succeeds',
+  async () => {
+    const [worker, other] = cluster.workers;
+    await Promise.all([other!.stop('SIGKILL'), restartWith(worker!, {})]);
+    await limitMemory([worker!.pid, ...(await worker!.trainers())], 900 * 2 ** 20);
+    const optimization = { steps: 5, batch_size: 64 };
+    const large = await cluster.submit({
+      ...pretraining.request,
+      config: { model: { preset: 'medium' }, optimization },
+      max_attempts: 2,
+    });
+    const failed = await cluster.until(large, ({ state }) => state === 'failed');
+    expect(failed).toMatchObject({ termination_reason: 'infrastructure', attempts: 2, checkpoint_id: null });
+    expect(failed.error?.evidence?.peak_memory_bytes).toBeGreaterThan(200 * 2 ** 20);
+    expect((await pretraining.ended(await pretraining.submit())).attempts).toBe(1);
+    for (const program of [worker!, other!]) await restartWith(program, {});
   },
   MINUTES,
 );

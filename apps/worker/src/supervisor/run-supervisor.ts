@@ -1,3 +1,4 @@
+import { readFile } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type RunError, TrainyardError } from '@trainyard/contracts';
 import {
@@ -70,7 +71,10 @@ export class RunSupervisor {
     trainer.onMessage((message) => this.receive(message));
     trainer.send({ type: 'start', job });
     const heart = this.beat();
-    const flusher = setInterval(() => this.flushMetrics(), METRICS_EVERY_MS);
+    const flusher = setInterval(() => {
+      this.flushMetrics();
+      void this.readMemory();
+    }, METRICS_EVERY_MS);
     const watch = setInterval(() => this.watchLease(), LEASE_CHECK_MS);
     const exit = await trainer.exited;
     clearInterval(flusher);
@@ -116,7 +120,6 @@ export class RunSupervisor {
         return;
       case 'metrics':
         this.throughput.add(message);
-        this.peakMemoryBytes = Math.max(this.peakMemoryBytes, message.memoryBytes);
         this.metrics.push({ step: message.step, at: new Date(message.at), values: message.values });
         if (this.metrics.length >= METRICS_BATCH) this.flushMetrics();
         return;
@@ -145,13 +148,22 @@ export class RunSupervisor {
       case 'blocked':
         this.end = { kind: 'blocked', error: message.error };
         return;
-      case 'failed':
-        this.end = {
-          kind: 'failed',
-          error: message.error,
-          reason: message.userError ? 'user_error' : 'infrastructure',
-        };
+      case 'failed': {
+        const { error, userError } = message;
+        // What nobody foresaw may be the machine's doing, such as memory that it did not give: a death like any other.
+        this.end =
+          error.code === 'internal'
+            ? { kind: 'crashed', error }
+            : { kind: 'failed', error, reason: userError ? 'user_error' : 'infrastructure' };
+      }
     }
+  }
+
+  /** Linux alone tells it of another process. */
+  private async readMemory(): Promise<void> {
+    const status = await readFile(`/proc/${this.context.trainer.pid}/status`, 'utf8').catch(() => '');
+    const [, kibibytes] = /^VmHWM:\s+(\d+) kB$/m.exec(status) ?? [];
+    if (kibibytes) this.peakMemoryBytes = Number(kibibytes) * 1024;
   }
 
   private progressNow() {
@@ -162,19 +174,17 @@ export class RunSupervisor {
   /** What became of the attempt: what the trainer said last, else a crash with its evidence. */
   private outcome(exit: { code: number | null; signal: NodeJS.Signals | null }): Outcome {
     if (this.writeError) return { kind: 'crashed', error: asRunError(this.writeError) };
-    if (this.end) return this.end;
-    if (this.stopping) return STOPPED[this.stopping];
+    if (this.end && this.end.kind !== 'crashed') return this.end;
+    if (!this.end && this.stopping) return STOPPED[this.stopping];
     const how = exit.signal ? `by ${exit.signal}` : `with exit code ${exit.code}`;
+    const error = this.end?.error ?? { code: 'trainer_died', message: `The trainer process ended ${how}.` };
     const evidence = {
       exit_code: exit.code,
       signal: exit.signal,
       peak_memory_bytes: this.peakMemoryBytes || null,
       last_lines: this.context.trainer.lastLines,
     };
-    return {
-      kind: 'crashed',
-      error: { code: 'trainer_died', message: `The trainer process ended ${how}.`, evidence },
-    };
+    return { kind: 'crashed', error: { ...error, evidence } };
   }
 
   private flushMetrics(): void {

@@ -87,15 +87,12 @@ class Attempt {
     let finished = step >= optimization.steps;
     for await (const event of train({ optimization, control: this.#control, ...(resume && { resume }) })) {
       switch (event.type) {
-        case 'metrics': {
+        case 'metrics':
           ({ step, values } = event);
-          const { totalSteps } = event;
-          const memoryBytes = process.memoryUsage.rss();
-          await send({ type: 'metrics', step, totalSteps, at: now(), values, memoryBytes });
+          await send({ type: 'metrics', step, totalSteps: event.totalSteps, at: now(), values });
           if (stopRequested() === 'at_once') return { kind: 'stopped', step };
           if (this.#storing) await Promise.race([this.#storing, sleep(STORING_MS)]);
           break;
-        }
         case 'samples':
           await send({ type: 'event', name: 'samples', data: { step: event.step, samples: event.samples } });
           break;

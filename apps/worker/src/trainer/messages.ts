@@ -35,15 +35,7 @@ export interface BackendReport {
 export type FromTrainer =
   | { type: 'ready'; backend: BackendReport }
   | { type: 'started' }
-  | {
-      type: 'metrics';
-      step: number;
-      totalSteps: number;
-      at: number;
-      values: Record<string, number>;
-      /** Resident memory of the process. */
-      memoryBytes: number;
-    }
+  | { type: 'metrics'; step: number; totalSteps: number; at: number; values: Record<string, number> }
   /** A checkpoint of the run could not be loaded; the one before is tried. */
   | { type: 'damaged'; manifestSha256: string; message: string }
   | { type: 'checkpoint'; checkpoint: WrittenCheckpoint }

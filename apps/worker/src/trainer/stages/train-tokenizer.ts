@@ -19,14 +19,7 @@ export async function trainTokenizer(context: TrainerContext<'tokenizer'>): Prom
   const tokenizer = trainer.train({
     onProgress: (step, totalSteps) => {
       if (step % REPORT_EVERY === 0 || step === totalSteps)
-        void send({
-          type: 'metrics',
-          step,
-          totalSteps,
-          at: now(),
-          values: { merges: step },
-          memoryBytes: process.memoryUsage.rss(),
-        });
+        void send({ type: 'metrics', step, totalSteps, at: now(), values: { merges: step } });
     },
   });
   const { sha256 } = await blobs.put(new TextEncoder().encode(JSON.stringify(tokenizer.toJson())));
