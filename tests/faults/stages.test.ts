@@ -7,7 +7,7 @@ import { type Expected, readLedger, ZEROS } from './ledger.ts';
 import { KINDS, type Materials, prepareMaterials, productOf, requestsOf } from './recipe.ts';
 
 const MINUTES = 600_000; // ms; a bound for a busy machine
-const STEPS = 80;
+const STEPS = 300; // so many that a kill comes before the end on a busy machine
 const ROLLOUT_STEPS = 30;
 
 let cluster: Cluster;

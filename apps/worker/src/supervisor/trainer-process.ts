@@ -1,5 +1,4 @@
 import { type ChildProcess, fork } from 'node:child_process';
-import { once } from 'node:events';
 import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import type { BackendReport, FromTrainer, ToTrainer } from '../trainer/messages.ts';
@@ -44,7 +43,9 @@ export class TrainerProcess {
     });
     for (const stream of [this.child.stdout, this.child.stderr])
       stream?.setEncoding('utf8').on('data', (text: string) => this.keepLines(text));
-    this.exited = once(this.child, 'close').then(([code, signal]) => ({ code, signal }) as Exit);
+    this.exited = new Promise((resolve) => {
+      this.child.once('close', (code, signal) => resolve({ code, signal }));
+    });
     this.backend = this.waitForBackend();
     this.backend.catch(() => {}); // whoever calls ready() learns of it
   }
@@ -59,7 +60,7 @@ export class TrainerProcess {
   }
 
   send(message: ToTrainer): void {
-    if (this.child.connected) this.child.send(message);
+    if (this.child.connected) this.child.send(message, () => {}); // one that has just died hears nothing
   }
 
   onMessage(listener: (message: FromTrainer) => void): void {
@@ -76,7 +77,7 @@ export class TrainerProcess {
         if (message.type === 'ready') resolve(message.backend);
         else if (message.type === 'failed') reject(new Error(message.error.message));
       });
-      this.child.on('error', reject); // also a message that could not be sent to a dead one, which is no news
+      this.child.on('error', reject);
       void this.exited.then(({ code, signal }) =>
         reject(
           new Error(
