@@ -9,6 +9,7 @@ import { attempt, sweepLeftovers } from '@trainyard/storage';
 import { extract, type Header } from 'tar-stream';
 
 const MAX_FILES = 2000;
+const PREFIX = 'import-';
 
 export interface SpooledFolder {
   folder: Folder;
@@ -33,8 +34,8 @@ export async function withSpooledTar<T>(
   use: (spooled: SpooledFolder) => Promise<T>,
 ): Promise<T> {
   await mkdir(spoolDir, { recursive: true });
-  await sweepLeftovers(spoolDir, new Date());
-  const path = await mkdtemp(join(spoolDir, 'import-'));
+  await sweepLeftovers(spoolDir, (name) => name.startsWith(PREFIX), new Date());
+  const path = await mkdtemp(join(spoolDir, PREFIX));
   try {
     return await use(await unpack(source, path, maxBytes));
   } finally {

@@ -6,7 +6,7 @@ import { TrainyardError } from '@trainyard/contracts';
 import type { BlobContent, BlobInfo, BlobRef, BlobStore, ByteRange } from './blob-store.ts';
 import { blobKey, blobNotFound, isSha256 } from './content-address.ts';
 import { type BlobSource, openBlob, readBlob, verified } from './read-blob.ts';
-import { type Spooled, withSpooled } from './spool.ts';
+import { isSpool, type Spooled, withSpooled } from './spool.ts';
 import { attempt, storageError } from './storage-error.ts';
 import { sweepLeftovers } from './sweep-leftovers.ts';
 
@@ -28,7 +28,7 @@ export class FolderBlobStore implements BlobStore, BlobSource {
       await mkdir(join(root, 'blobs'), { recursive: true });
       await mkdir(store.#spool, { recursive: true });
       await syncFolder(root);
-      await sweepLeftovers(store.#spool, now());
+      await sweepLeftovers(store.#spool, isSpool, now());
     });
     return store;
   }

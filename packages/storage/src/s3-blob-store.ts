@@ -11,7 +11,7 @@ import { TrainyardError } from '@trainyard/contracts';
 import type { BlobContent, BlobInfo, BlobRef, BlobStore, ByteRange } from './blob-store.ts';
 import { blobKey, blobNotFound, isSha256 } from './content-address.ts';
 import { type BlobSource, openBlob, readBlob } from './read-blob.ts';
-import { withSpooled } from './spool.ts';
+import { isSpool, withSpooled } from './spool.ts';
 import { attempt, storageError } from './storage-error.ts';
 import { sweepLeftovers } from './sweep-leftovers.ts';
 import { uploadToS3 } from './upload-to-s3.ts';
@@ -43,7 +43,9 @@ export class S3BlobStore implements BlobStore, BlobSource {
 
   static async open(options: S3BlobStoreOptions): Promise<S3BlobStore> {
     const { client, bucket, location, spoolFolder, now } = options;
-    await attempt(`opening the spool folder ${spoolFolder}`, () => sweepLeftovers(spoolFolder, now()));
+    await attempt(`opening the spool folder ${spoolFolder}`, () =>
+      sweepLeftovers(spoolFolder, isSpool, now()),
+    );
     try {
       await client.send(new HeadBucketCommand({ Bucket: bucket }));
     } catch (cause) {

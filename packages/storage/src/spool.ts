@@ -38,6 +38,9 @@ export async function withSpooled<T>(
   }
 }
 
+/** Whether a file is one that `withSpooled` made. */
+export const isSpool = (name: string): boolean => name.endsWith(SUFFIX);
+
 /** The content in groups of pieces to be written at once; what is made chunk by chunk is not held beyond its turn. */
 async function* gathered(content: BlobContent): AsyncGenerator<Uint8Array[]> {
   const all = Array.isArray(content);

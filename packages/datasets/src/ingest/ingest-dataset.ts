@@ -35,6 +35,7 @@ export interface Ingest<K extends DatasetKind> {
 }
 
 const LISTED_PROBLEMS = 10;
+const PREFIX = 'ingest-';
 
 /**
  * Validates an upload and stores its records as two blobs of canonical JSON Lines. Records that repeat an earlier one
@@ -54,8 +55,8 @@ export async function ingestDataset<K extends DatasetKind>(
   const parser = parserFor(options);
   const folder = await attempt(`making a folder in ${spoolDir}`, async () => {
     await mkdir(spoolDir, { recursive: true });
-    await sweepLeftovers(spoolDir, new Date());
-    return mkdtemp(join(spoolDir, 'ingest-'));
+    await sweepLeftovers(spoolDir, (name) => name.startsWith(PREFIX), new Date());
+    return mkdtemp(join(spoolDir, PREFIX));
   });
   const spools: SplitSpool[] = [];
   try {
