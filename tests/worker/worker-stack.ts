@@ -17,6 +17,7 @@ import {
   migrate,
   openDatabase,
   reconcile,
+  repeat,
   type Tx,
 } from '@trainyard/db';
 import { startTestPostgres } from '@trainyard/embedded';
@@ -88,14 +89,9 @@ export async function startStack(options: StackOptions = {}): Promise<WorkerStac
     HEARTBEAT_SECONDS: '0.5',
   };
 
-  const ended = new AbortController();
   const deliver = (deliveries: Parameters<Queue['enqueue']>[0]) => queue.enqueue(deliveries);
-  const reconciling = (async () => {
-    while (!ended.signal.aborted) {
-      await reconcile(db, { deliver, storageRoom: () => blobs.freeBytes(), onError: console.error });
-      await sleep(500, undefined, { signal: ended.signal }).catch(() => {});
-    }
-  })();
+  const surroundings = { deliver, storageRoom: () => blobs.freeBytes(), onError: console.error };
+  const reconciler = repeat(0.5, () => reconcile(db, surroundings), console.error);
 
   async function change<T>(work: (tx: Tx) => Promise<T>): Promise<T> {
     const result = await db.transaction(work);
@@ -164,13 +160,13 @@ export async function startStack(options: StackOptions = {}): Promise<WorkerStac
       return getPipeline(db, id);
     },
     async stop() {
-      ended.abort();
+      const reconciled = reconciler.stop();
       for (const worker of workers) {
         worker.kill('SIGCONT');
         worker.kill('SIGTERM');
       }
       await Promise.all(workers.map(({ exited }) => exited));
-      await reconciling;
+      await reconciled;
       await queue.close();
       await blobs.close();
       await db.close();

@@ -1,5 +1,5 @@
 import { createReadStream, statSync, unlinkSync } from 'node:fs';
-import { mkdir, open, readdir, rename, stat, statfs, utimes } from 'node:fs/promises';
+import { mkdir, readdir, rename, stat, statfs, utimes } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type { Readable } from 'node:stream';
 import { TrainyardError } from '@trainyard/contracts';
@@ -9,6 +9,7 @@ import { type BlobSource, openBlob, readBlob, verified } from './read-blob.ts';
 import { isSpool, type Spooled, withSpooled } from './spool.ts';
 import { attempt, storageError } from './storage-error.ts';
 import { sweepLeftovers } from './sweep-leftovers.ts';
+import { syncFolder } from './sync-folder.ts';
 
 const READ_BYTES = 1024 * 1024;
 
@@ -148,14 +149,4 @@ export class FolderBlobStore implements BlobStore, BlobSource {
 
 function isAbsent(cause: unknown): boolean {
   return (cause as { code?: unknown } | null)?.code === 'ENOENT';
-}
-
-/** Makes renames into a folder survive a power cut (fsync(2) of the folder itself). */
-async function syncFolder(path: string): Promise<void> {
-  const handle = await open(path, 'r');
-  try {
-    await handle.sync();
-  } finally {
-    await handle.close();
-  }
 }

@@ -17,5 +17,6 @@ export {
 } from './safetensors-header.ts';
 export { attempt } from './storage-error.ts';
 export { sweepLeftovers } from './sweep-leftovers.ts';
+export { syncFolder } from './sync-folder.ts';
 export { verifyBlob } from './verify-blob.ts';
 export { writeCheckpoint } from './write-checkpoint.ts';

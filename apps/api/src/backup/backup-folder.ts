@@ -1,10 +1,10 @@
 import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
-import { mkdir, open, readFile, rename, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { TrainyardError } from '@trainyard/contracts';
-import { attempt } from '@trainyard/storage';
+import { attempt, syncFolder } from '@trainyard/storage';
 import { type Static, Type } from 'typebox';
 import { Value } from 'typebox/value';
 
@@ -80,15 +80,15 @@ function parseBackup(text: string, path: string): Backup {
 /** From here on the folder is this backup, and no longer the one before. */
 export async function publishBackup(folder: string, backup: Backup): Promise<void> {
   await attempt(`writing ${MANIFEST} to ${folder}`, async () => {
-    await sync(join(folder, backup.rows));
-    await sync(folder);
+    await syncFolder(join(folder, backup.rows));
+    await syncFolder(folder);
     const unfinished = join(folder, `${MANIFEST}.unfinished`);
     await writeFile(unfinished, `${JSON.stringify(backup, undefined, 1)}\n`, {
       mode: 0o600,
       flush: true,
     });
     await rename(unfinished, join(folder, MANIFEST));
-    await sync(folder);
+    await syncFolder(folder);
   });
 }
 
@@ -120,10 +120,4 @@ export async function checkTables(folder: string, { rows, tables }: Backup): Pro
     const found = hash.digest('hex');
     if (found !== table.sha256) throw damaged(`its SHA-256 is ${found} instead of ${table.sha256}`);
   }
-}
-
-/** Makes the names in a folder survive a power cut. */
-async function sync(folder: string): Promise<void> {
-  const handle = await open(folder, 'r');
-  await handle.sync().finally(() => handle.close());
 }

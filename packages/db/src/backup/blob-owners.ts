@@ -12,7 +12,8 @@ export interface BlobOwner {
 }
 
 /**
- * The one place that knows which rows refer to blobs: what a backup copies and what is verified follows from it.
+ * Which rows refer to blobs: what a backup copies and what is verified follows from it. What may be deleted is decided by
+ * `isBlobReferenced`, which keeps the files of damaged checkpoints too: change both where another table has blobs.
  * A checkpoint that was given up or set aside as damaged needs its blobs no longer.
  */
 const OWNERS = `
