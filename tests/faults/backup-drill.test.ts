@@ -1,10 +1,9 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { Run } from '@trainyard/contracts';
-import { getCheckpoint, getRun, listAttempts, listMetrics } from '@trainyard/db';
-import { readCheckpoint } from '@trainyard/storage';
+import { getRun, listAttempts, listMetrics } from '@trainyard/db';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { productOf } from '../product-of.ts';
 import { TEXT } from '../worker/corpus.ts';
 import { startStack, type WorkerStack } from '../worker/worker-stack.ts';
 import { maintain } from './maintenance.ts';
@@ -29,14 +28,6 @@ afterAll(async () => {
   await rm(folder, { recursive: true, force: true });
 }, MINUTES);
 
-/** SHA-256 of the files of the run's last checkpoint: its weights and its optimizer's state. */
-async function product({ checkpoint_id }: Run): Promise<string[]> {
-  const checkpoint = await getCheckpoint(stack.db, checkpoint_id!);
-  expect(checkpoint).toMatchObject({ step: STEPS, final: true });
-  const { manifest } = await readCheckpoint(stack.blobs, checkpoint.manifest_sha256);
-  return manifest.files.map(({ name, sha256 }) => `${name} ${sha256}`);
-}
-
 test(
   'a run that was backed up in mid-training ends, after all was lost, as if nothing had happened',
   async () => {
@@ -50,7 +41,8 @@ test(
     const tokenizer = (await stack.finished(made)).tokenizer_id!;
     const submit = () =>
       stack.submit({ stage: 'pretrain', inputs: { datasets: ['text'], tokenizer }, config: CONFIG });
-    const uninterrupted = await product(await stack.finished(await submit()));
+    const uninterrupted = await productOf(stack, await stack.finished(await submit()));
+    expect(uninterrupted[0]).toBe(`final, step ${STEPS}`);
 
     const id = await submit();
     await stack.until(id, ({ progress }) => (progress?.step ?? 0) >= 25);
@@ -73,7 +65,7 @@ test(
     const { data: metrics } = await listMetrics(stack.db, id, {});
     expect(metrics.at(-1)!.step).toBeLessThanOrEqual(meanwhile.progress!.step!);
     await stack.startWorker('after');
-    expect(await product(await stack.finished(id))).toEqual(uninterrupted);
+    expect(await productOf(stack, await stack.finished(id))).toEqual(uninterrupted);
     const attempts = await listAttempts(stack.db, id);
     expect(attempts).toMatchObject([
       { outcome: 'lost', epoch: 1 },

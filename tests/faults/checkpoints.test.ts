@@ -1,11 +1,11 @@
 import { pauseRun, resumeRun } from '@trainyard/db';
 import { decodeSafetensors, encodeSafetensors, readCheckpoint, writeCheckpoint } from '@trainyard/storage';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { productOf } from '../product-of.ts';
 import { type Cluster, startCluster } from './cluster.ts';
 import { flipBit } from './damage.ts';
 import { preload } from './preload.ts';
 import { type Pretraining, preparePretraining } from './pretraining.ts';
-import { productOf } from './recipe.ts';
 import type { SmallDisk } from './small-disk.ts';
 
 const MINUTES = 600_000; // ms; a bound for a busy machine

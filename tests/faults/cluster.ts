@@ -18,6 +18,7 @@ const POLL = 20; // ms
 const PATIENCE = 180_000; // ms; a bound for what hangs, not a measure
 const ANSWER_MS = 5000; // for one request
 export const LEASE_SECONDS = 4;
+const QUICK = { LEASE_SECONDS: String(LEASE_SECONDS), HEARTBEAT_SECONDS: '0.5' };
 const ADMIN_KEY = 'a-key-for-the-tests-of-faults';
 
 export type RunRequest = Parameters<Client['runs']['create']>[0];
@@ -31,6 +32,8 @@ export interface ClusterOptions {
   redis?: 'forgetful' | 'persistent';
   /** The blob store has a disk of its own of this size. */
   diskBytes?: number;
+  /** Leases and heartbeats as the product has them by default, instead of shorter ones. */
+  asShipped?: boolean;
 }
 
 /** The whole product as processes, each behind proxies of its own: everything here can be made to fail. */
@@ -76,7 +79,7 @@ export async function startCluster(options: ClusterOptions = {}): Promise<Cluste
 }
 
 async function start(
-  { apis: apiCount = 1, workers: workerCount = 1, redis: kind, diskBytes }: ClusterOptions,
+  { apis: apiCount = 1, workers: workerCount = 1, redis: kind, diskBytes, asShipped = false }: ClusterOptions,
   cleanups: (() => Promise<unknown>)[],
   stop: () => Promise<void>,
 ): Promise<Cluster> {
@@ -107,8 +110,7 @@ async function start(
       DATABASE_URL: links.postgres.through(postgres.url),
       ...(redis ? { REDIS_URL: links.redis!.through(redis.url) } : {}),
       STORAGE_URL: store,
-      LEASE_SECONDS: String(LEASE_SECONDS),
-      RECONCILE_SECONDS: '1',
+      ...(asShipped ? {} : QUICK),
       ...own,
     };
     const program = new Program({ name, entry: entries[app], environment, readyLine, links });
@@ -136,7 +138,6 @@ async function start(
     workers.push(
       await open('worker', `worker-${i}`, 'worker ready', {
         CACHE_DIR: path.join(folder, `cache-${i}`),
-        HEARTBEAT_SECONDS: '0.5',
       }),
     );
   await Promise.all(apis.map((api) => api.start()));

@@ -1,7 +1,7 @@
 import { getRun, listAttempts, listMetrics } from '@trainyard/db';
 import { readCheckpoint } from '@trainyard/storage';
+import { productOf } from '../product-of.ts';
 import type { Cluster } from './cluster.ts';
-import { productOf } from './recipe.ts';
 
 /** A run that was accepted, and how it must end. */
 export interface Expected {

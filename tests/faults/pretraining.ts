@@ -1,8 +1,9 @@
 import type { Run } from '@trainyard/contracts';
 import { expect } from 'vitest';
+import { productOf } from '../product-of.ts';
 import type { Cluster, RunRequest } from './cluster.ts';
 import { type Expected, readLedger, ZEROS } from './ledger.ts';
-import { prepareTokenizer, productOf, requestsOf } from './recipe.ts';
+import { prepareTokenizer, requestsOf } from './recipe.ts';
 
 /** A run to be interrupted, and what it makes when nobody interrupts it. */
 export interface Pretraining {

@@ -1,6 +1,4 @@
-import type { Run, Stage } from '@trainyard/contracts';
-import { getCheckpoint, getTokenizer } from '@trainyard/db';
-import { readCheckpoint } from '@trainyard/storage';
+import type { Stage } from '@trainyard/contracts';
 import { CHATS, PREFERENCES, PROMPTS, TEXT } from '../worker/corpus.ts';
 import type { Cluster, RunRequest } from './cluster.ts';
 
@@ -114,16 +112,4 @@ export function requestsOf(materials: Materials, steps: number): Record<Kind, Ru
     ),
     eval: of('eval', { datasets: ['long'], base }, { limit: 800, split: 'held_out' }),
   };
-}
-
-/** What a run made, to the bit: SHA-256 of weights and optimizer state, or of the tokenizer, or all figures. */
-export async function productOf({ db, blobs }: Cluster, run: Run): Promise<string[]> {
-  if (run.stage === 'eval') return [JSON.stringify(run.result)];
-  if (run.stage === 'tokenizer') return [(await getTokenizer(db, run.tokenizer_id!)).sha256];
-  const checkpoint = await getCheckpoint(db, run.checkpoint_id!);
-  const { manifest } = await readCheckpoint(blobs, checkpoint.manifest_sha256);
-  return [
-    `${checkpoint.final ? 'final' : 'not final'}, step ${checkpoint.step}`,
-    ...manifest.files.map(({ name, sha256 }) => `${name} ${sha256}`),
-  ];
 }

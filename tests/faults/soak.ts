@@ -33,7 +33,7 @@ const [minutes, seed, rate] = [positive('minutes'), positive('seed'), positive('
 const [steps, corruptions] = [positive('steps'), positive('corruptions')];
 const say = (line: string) => process.stderr.write(`${new Date().toISOString()} ${line}\n`);
 
-const cluster = await startCluster({ apis: 2, workers: 3, redis: 'persistent' });
+const cluster = await startCluster({ apis: 2, workers: 3, redis: 'persistent', asShipped: true });
 let failed = false;
 try {
   const { missed } = await corruptAtRandom(cluster.blobs, seed, corruptions);

@@ -1,10 +1,11 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { getRun, listAttempts } from '@trainyard/db';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { productOf } from '../product-of.ts';
 import { type Cluster, startCluster } from './cluster.ts';
 import { holderOf } from './holder-of.ts';
 import { type Expected, readLedger, ZEROS } from './ledger.ts';
-import { KINDS, type Materials, prepareMaterials, productOf, requestsOf } from './recipe.ts';
+import { KINDS, type Materials, prepareMaterials, requestsOf } from './recipe.ts';
 
 const MINUTES = 600_000; // ms; a bound for a busy machine
 const STEPS = 300; // so many that a kill comes before the end on a busy machine

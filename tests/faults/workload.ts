@@ -1,8 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { FINAL_STATES } from '@trainyard/contracts';
+import { productOf } from '../product-of.ts';
 import type { Cluster, RunRequest } from './cluster.ts';
 import type { Expected } from './ledger.ts';
-import { type Kind, prepareMaterials, productOf, requestsOf } from './recipe.ts';
+import { type Kind, prepareMaterials, requestsOf } from './recipe.ts';
 import { pickFrom, seededRandom } from './seeded-random.ts';
 
 /** Runs of many kinds, always some of them under way. */

@@ -1,8 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Run } from '@trainyard/contracts';
 import { getCheckpoint, listAttempts, listMetrics, listWorkers, pauseRun, resumeRun } from '@trainyard/db';
-import { readCheckpoint } from '@trainyard/storage';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { productOf } from '../product-of.ts';
 import { eventually, isAlive } from '../spawn-program.ts';
 import { TEXT } from './corpus.ts';
 import { startStack, type WorkerProcess, type WorkerStack } from './worker-stack.ts';
@@ -20,13 +19,6 @@ let worker: WorkerProcess;
 let tokenizer: string;
 let uninterrupted: string[];
 
-/** SHA-256 of the files of the run's last checkpoint: its weights and its optimizer's state. */
-async function product({ checkpoint_id }: Run): Promise<string[]> {
-  const checkpoint = await getCheckpoint(stack.db, checkpoint_id!);
-  expect(checkpoint).toMatchObject({ step: STEPS, final: true });
-  const { manifest } = await readCheckpoint(stack.blobs, checkpoint.manifest_sha256);
-  return manifest.files.map(({ name, sha256 }) => `${name} ${sha256}`);
-}
 const submit = () =>
   stack.submit({ stage: 'pretrain', inputs: { datasets: ['text'], tokenizer }, config: CONFIG });
 /** In mid-training, with a checkpoint to go on from and steps since then that are lost. */
@@ -44,8 +36,9 @@ beforeAll(async () => {
   const config = { vocab_size: 300 };
   const made = await stack.submit({ stage: 'tokenizer', inputs: { datasets: ['text'] }, config });
   tokenizer = (await stack.finished(made)).tokenizer_id!;
-  uninterrupted = await product(await stack.finished(await submit()));
-  expect(uninterrupted).toHaveLength(2);
+  uninterrupted = await productOf(stack, await stack.finished(await submit()));
+  expect(uninterrupted[0]).toBe(`final, step ${STEPS}`);
+  expect(uninterrupted).toHaveLength(3); // and weights and optimizer
 }, MINUTES);
 afterAll(() => stack?.stop(), MINUTES);
 
@@ -63,7 +56,7 @@ describe('a run ends with the weights and optimizer state of one that was never 
       expect(kept.step).toBeLessThan(STEPS);
       expect(paused.worker_id).toBeNull();
       await stack.change((tx) => resumeRun(tx, id));
-      expect(await product(await stack.finished(id))).toEqual(uninterrupted);
+      expect(await productOf(stack, await stack.finished(id))).toEqual(uninterrupted);
       expect(await listAttempts(stack.db, id)).toMatchObject([
         { outcome: 'paused', start_step: 0 },
         { outcome: 'succeeded', start_step: kept.step },
@@ -80,7 +73,7 @@ describe('a run ends with the weights and optimizer state of one that was never 
       const id = await submit();
       await midway(id);
       process.kill(trainer!, 'SIGKILL');
-      expect(await product(await stack.finished(id))).toEqual(uninterrupted);
+      expect(await productOf(stack, await stack.finished(id))).toEqual(uninterrupted);
       const [died, again] = await listAttempts(stack.db, id);
       expect(died).toMatchObject({
         outcome: 'crashed',
@@ -109,7 +102,7 @@ describe('a run ends with the weights and optimizer state of one that was never 
       worker.kill('SIGKILL');
       await eventually('the end of the trainers', () => !trainers.some(isAlive));
       worker = await stack.startWorker('second');
-      expect(await product(await stack.finished(id))).toEqual(uninterrupted);
+      expect(await productOf(stack, await stack.finished(id))).toEqual(uninterrupted);
       expect(await outcomes(id)).toEqual(['lost', 'succeeded']);
       expect(await holder(id)).toBe('second');
     },
@@ -132,7 +125,7 @@ describe('a run ends with the weights and optimizer state of one that was never 
       const stopped = (await listWorkers(stack.db, {}, 60)).data.find(({ name }) => name === 'second');
       expect(stopped?.state).toBe('stopped');
       worker = await stack.startWorker('third');
-      expect(await product(await stack.finished(id))).toEqual(uninterrupted);
+      expect(await productOf(stack, await stack.finished(id))).toEqual(uninterrupted);
       expect(await listAttempts(stack.db, id)).toMatchObject([
         { outcome: 'handed_back' },
         { outcome: 'succeeded', start_step: last },
@@ -154,7 +147,7 @@ describe('a run ends with the weights and optimizer state of one that was never 
       const recorded = (await listMetrics(stack.db, id, { epoch: 1 })).total;
       await sleep(500); // its trainer goes on meanwhile, and tells what nobody may write down
       frozen.kill('SIGCONT');
-      expect(await product(await stack.finished(id))).toEqual(uninterrupted);
+      expect(await productOf(stack, await stack.finished(id))).toEqual(uninterrupted);
       await eventually('a refused write', () => frozen.log.some((line) => line.includes('FencedError')));
       await eventually('the end of the old trainer', async () => {
         const left = await frozen.trainers();

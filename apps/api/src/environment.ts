@@ -42,7 +42,7 @@ export const ENVIRONMENT = {
   LEASE_SECONDS: { description: 'A worker without a heartbeat for so long counts as lost.', default: '8' },
   RECONCILE_SECONDS: {
     description: 'How often runs, pipelines and the queue are brought in line with Postgres.',
-    default: '2',
+    default: '1',
   },
   RETENTION_GRACE_SECONDS: {
     description: "How long the files of a checkpoint stay after its run's retention gave it up.",

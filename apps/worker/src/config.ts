@@ -44,7 +44,7 @@ const WORKER_ENVIRONMENT = {
     description: 'How often it renews the lease and looks for cancel and pause.',
   },
   RECONCILE_SECONDS: {
-    default: '2',
+    default: '1',
     description: 'How often, in turn with the API, runs and the queue are brought in line with Postgres.',
   },
   SHUTDOWN_SECONDS: { default: '25', description: 'Time to checkpoint and hand the run back on SIGTERM.' },
