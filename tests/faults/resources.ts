@@ -16,8 +16,15 @@ interface Counts {
 export interface Used {
   begin: Counts;
   end: Counts;
-  /** Least-squares slope of the resident memory of each watched program, MB an hour, over its samples. */
-  memorySlopes: Record<string, { megabytesAnHour: number; samples: number }>;
+  /** Of each watched program. */
+  memory: Record<string, Memory>;
+}
+
+export interface Memory {
+  /** The least resident memory of each minute, MB: what garbage adds comes and goes. */
+  megabytes: number[];
+  /** Least-squares slope of these, without the first quarter. */
+  megabytesAnHour: number;
 }
 
 /** Follows programs that live as long as it does; by Linux' /proc. */
@@ -25,29 +32,29 @@ export async function watchResources(
   cluster: Cluster,
   programs: readonly Program[],
 ): Promise<{ stop(): Promise<Used> }> {
-  const samples = new Map(programs.map((program) => [program, [] as { hours: number; megabytes: number }[]]));
+  const minima = new Map(programs.map((program) => [program, [] as number[]]));
   const begin = await count(cluster, programs);
+  const begun = performance.now();
   const timer = setInterval(async () => {
-    for (const [program, taken] of samples) {
+    const minute = Math.floor((performance.now() - begun) / 60_000);
+    for (const [program, least] of minima) {
       const statm = await readFile(`/proc/${program.pid}/statm`, 'utf8').catch(() => undefined);
-      if (statm)
-        taken.push({
-          hours: performance.now() / 3_600_000,
-          megabytes: (Number(statm.split(' ')[1]) * PAGE) / 1e6,
-        });
+      if (!statm) continue; // ended of itself
+      const megabytes = (Number(statm.split(' ')[1]) * PAGE) / 1e6;
+      least[minute] = Math.min(least[minute] ?? Number.POSITIVE_INFINITY, megabytes);
     }
   }, EVERY);
   return {
     async stop() {
       clearInterval(timer);
       const end = await count(cluster, programs);
-      const memorySlopes = Object.fromEntries(
-        [...samples].map(([{ name }, taken]) => [
+      const memory = Object.fromEntries(
+        [...minima].map(([{ name }, megabytes]) => [
           name,
-          { megabytesAnHour: slope(taken.slice(Math.floor(taken.length / 4))), samples: taken.length },
+          { megabytes, megabytesAnHour: 60 * slope(megabytes.slice(Math.floor(megabytes.length / 4))) },
         ]),
       );
-      return { begin, end, memorySlopes };
+      return { begin, end, memory };
     },
   };
 }
@@ -67,10 +74,9 @@ async function count({ db, redis }: Cluster, programs: readonly Program[]): Prom
   return { redisKeys: (await redis?.countKeys()) ?? 0, rows, handles };
 }
 
-function slope(points: { hours: number; megabytes: number }[]): number {
-  const mean = (values: number[]) => values.reduce((sum, value) => sum + value, 0) / values.length;
-  const [x, y] = [mean(points.map(({ hours }) => hours)), mean(points.map(({ megabytes }) => megabytes))];
-  const products = points.map(({ hours, megabytes }) => (hours - x) * (megabytes - y));
-  const squares = points.map(({ hours }) => (hours - x) ** 2);
-  return mean(products) / mean(squares);
+/** Of the line of least squares through values at equal distances. */
+function slope(values: number[]): number {
+  const mean = (numbers: number[]) => numbers.reduce((sum, number) => sum + number, 0) / numbers.length;
+  const [x, y] = [(values.length - 1) / 2, mean(values)];
+  return mean(values.map((value, i) => (i - x) * (value - y))) / mean(values.map((_, i) => (i - x) ** 2));
 }

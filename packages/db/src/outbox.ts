@@ -22,12 +22,14 @@ export async function drainOutbox(
   return rows.length;
 }
 
-/** Every run that should be in the queue, for a reconciler that does not trust the queue to remember. */
-export async function deliverableRuns(db: Database): Promise<Delivery[]> {
-  const rows = await db.client.run.findMany({
-    where: { state: { in: [...DELIVERABLE_STATES] } },
-    orderBy: { id: 'asc' },
-    select: { id: true, stage: true, epoch: true },
-  });
-  return rows.map(({ id, stage, epoch }) => ({ runId: id, stage, epoch }));
+/**
+ * The runs that should be in the queue, for a reconciler that does not trust the queue to remember: of each stage the
+ * `most` oldest, so that a long queue costs no more. Those behind them follow as these are claimed.
+ */
+export async function deliverableRuns(db: Database, most = 200): Promise<Delivery[]> {
+  return await db.client.$queryRaw<Delivery[]>`
+    SELECT id AS "runId", stage, epoch
+    FROM (SELECT id, stage, epoch, row_number() OVER (PARTITION BY stage ORDER BY id) AS place
+      FROM runs WHERE state = ANY(${[...DELIVERABLE_STATES]})) AS deliverable
+    WHERE place <= ${most} ORDER BY id`;
 }

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { expect, test } from 'vitest';
 import { createApiKey } from '../src/api-keys.ts';
 import { type Answer, once } from '../src/idempotency.ts';
-import { type Delivery, drainOutbox } from '../src/outbox.ts';
+import { type Delivery, deliverableRuns, drainOutbox } from '../src/outbox.ts';
 import { reconcile } from '../src/reconcile.ts';
 import { createRun, getRun } from '../src/runs.ts';
 import { addData, addWorker, begin, claim, crash, expireLease, submit, succeed } from './actors.ts';
@@ -77,6 +77,21 @@ test('reconciling several times at once recovers each run once and brings all th
   await reconcile(use.db, surroundings);
   expect(await use.db.client.runEvent.count()).toBe(settled);
   await begin(use.db, lost.id, worker);
+});
+
+test('of a queue that was lost, the oldest runs of each stage are brought back first, the others as these go', async () => {
+  await addData(use.db, 'words');
+  const [first, second, third, other] = [
+    await submit(use.db, request),
+    await submit(use.db, request),
+    await submit(use.db, request),
+    await submit(use.db, request),
+  ];
+  await use.db.client.run.update({ where: { id: other.id }, data: { stage: 'pretrain' } });
+  const due = async () => (await deliverableRuns(use.db, 2)).map(({ runId }) => runId);
+  expect(await due()).toEqual([first.id, second.id, other.id]);
+  await begin(use.db, first.id, await addWorker(use.db));
+  expect(await due()).toEqual([second.id, third.id, other.id]);
 });
 
 test('a run that crashed is delivered under its new epoch', async () => {
