@@ -45,15 +45,23 @@ const WEIGHTS = {
   'link slow': 2,
   'checkpoint damaged': 2,
 } as const;
-type Kind = keyof typeof WEIGHTS;
-const KINDS = Object.entries(WEIGHTS).flatMap(([kind, weight]) => Array<Kind>(weight).fill(kind as Kind));
+export type FaultKind = keyof typeof WEIGHTS;
+export const FAULT_KINDS = Object.keys(WEIGHTS) as FaultKind[];
 
-/** Which faults come, to whom and for how long follows from the seed. `spared` programs are not killed or frozen. */
+interface Choice {
+  /** Default all. */
+  kinds?: readonly FaultKind[];
+  /** These programs are not killed or frozen. */
+  spared?: readonly Program[];
+}
+
+/** Which faults come, to whom and for how long follows from the seed. */
 export function startRandomFaults(
   cluster: Cluster,
   seed: number,
-  spared: readonly Program[] = [],
+  { kinds = FAULT_KINDS, spared = [] }: Choice = {},
 ): RandomFaults {
+  const tickets = kinds.flatMap((kind) => Array<FaultKind>(WEIGHTS[kind]).fill(kind));
   const random = seededRandom(seed);
   const happened: Happened[] = [];
   const damages = new Map<string, number>();
@@ -103,7 +111,7 @@ export function startRandomFaults(
   const unspared = (programs: Program[]) => pick(programs.filter((program) => !spared.includes(program)));
 
   /** Draws all that the fault needs at once, so that the order of draws is the order of faults. */
-  function draw(kind: Kind): () => Promise<Happened['runs'] | undefined> {
+  function draw(kind: FaultKind): () => Promise<Happened['runs'] | undefined> {
     const [worker, api] = [unspared(cluster.workers), unspared(cluster.apis)];
     const { links } = pick([...cluster.apis, ...cluster.workers]);
     const link = pick(Object.values(links));
@@ -168,7 +176,7 @@ export function startRandomFaults(
     happened,
     damages,
     async next() {
-      const kind = pick(KINDS);
+      const kind = pick(tickets);
       const fault = draw(kind);
       const at = Date.now();
       // The harness looks at the same Postgres and the same processes that are being taken away.
