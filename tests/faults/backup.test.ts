@@ -10,6 +10,7 @@ import { createBackup } from '../../apps/api/src/backup/create-backup.ts';
 import { restoreBackup } from '../../apps/api/src/backup/restore-backup.ts';
 import { verifyBackup } from '../../apps/api/src/backup/verify-backup.ts';
 import { verifyInstallation } from '../../apps/api/src/backup/verify-installation.ts';
+import { startS3 } from '../../packages/storage/test/backends.ts';
 import { maintain } from './maintenance.ts';
 
 // A process for each command: slow where others use the cores too
@@ -172,6 +173,25 @@ describe('a backup', () => {
       `INSERT INTO run_metrics (run_id, epoch, step, "values", at) VALUES ('${RUN}', 0, 4, '{}', now()) RETURNING id`,
     );
     expect(next).toEqual({ id: 4n });
+  });
+
+  test('goes into a bucket and comes out of it as from a folder', async () => {
+    const bucket = await startS3();
+    try {
+      const installation = { databaseUrl: target.databaseUrl, blobs: await bucket.open() };
+      await restore(installation);
+      expect((await verifyInstallation(installation.databaseUrl, installation.blobs)).problems).toEqual([]);
+      const again = join(folder, '../from-a-bucket');
+      await back(again, installation);
+      expect(lines.at(-1)).toMatch(/^6 blobs, 6 of them new/);
+      expect(await verifyBackup(again)).toMatchObject({ problems: [] });
+      await installation.blobs.delete(blob.weights);
+      const { problems } = await verifyInstallation(installation.databaseUrl, installation.blobs);
+      expect(problems).toEqual([expect.stringContaining(`There is no blob ${blob.weights}`)]);
+      await installation.blobs.close();
+    } finally {
+      await bucket.stop();
+    }
   });
 
   test('holds what the database was when it began, whatever is written meanwhile', async () => {

@@ -28,7 +28,7 @@ async function startFolder(): Promise<Backend> {
   };
 }
 
-async function startS3(): Promise<Backend> {
+export async function startS3(): Promise<Backend> {
   const server = await startFauxqs({ port: 0, logger: false });
   const Bucket = 'models';
   server.createBucket(Bucket);
