@@ -5,6 +5,7 @@ import { createHash } from 'node:crypto';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { follow } from './follow.mjs';
 
 const root = path.dirname(path.dirname(fileURLToPath(import.meta.url)));
 const MINIMUM_NODE = [20, 19];
@@ -13,13 +14,13 @@ const [command = 'setup', ...args] = process.argv.slice(2);
 const CLI = ['--conditions=source', '--import', 'tsx', 'apps/cli/src/main.ts'];
 const COMMANDS = {
   setup: () => 0,
-  demo: () => run(process.execPath, [...CLI, 'demo', ...args]),
-  start: () => run(process.execPath, [...CLI, 'up', ...args]),
+  demo: () => follow(process.execPath, [...CLI, 'demo', ...args], { cwd: root }),
+  start: () => follow(process.execPath, [...CLI, 'up', ...args], { cwd: root }),
   test: async () => {
     const { prepareRedis } = await import('./redis.mjs');
     const redis = prepareRedis(say);
     if (!redis.available) fail('Redis, which the tests of the queue need', redis.reason, redis.advice);
-    return run(process.execPath, ['node_modules/vitest/vitest.mjs', 'run', ...args]);
+    return follow(process.execPath, ['node_modules/vitest/vitest.mjs', 'run', ...args], { cwd: root });
   },
 };
 

@@ -20,7 +20,7 @@ export interface Used {
   memory: Record<string, Memory>;
 }
 
-export interface Memory {
+interface Memory {
   /** The least resident memory of each minute, MB: what garbage adds comes and goes. */
   megabytes: number[];
   /** Least-squares slope of these, without the first quarter. */
