@@ -7,7 +7,7 @@ import { readLedger } from './ledger.ts';
 import { corruptAtRandom } from './random-corruptions.ts';
 import { countFaults, FAULT_KINDS, startRandomFaults } from './random-faults.ts';
 import { measureRecoveries } from './recoveries.ts';
-import { watchResources } from './resources.ts';
+import { reportMemory, watchResources } from './resources.ts';
 import { seededRandom } from './seeded-random.ts';
 import { prepareWorkload } from './workload.ts';
 
@@ -22,7 +22,8 @@ const HELP = `npm run soak -- [options]
   --steps N             optimizer steps of each run (default 3000)
   --corruptions N       files damaged beforehand, each of which must be detected (default 10000)
 
-The report goes to stdout as JSON. Exit status: 0 all is well, 1 the ledger or a corruption tells otherwise, 2 usage.
+The report goes to stdout as JSON. Exit status: 0 all is well, 1 the ledger or a corruption tells otherwise, or it was
+stopped, 2 usage.
 `;
 const RECOVERY = 600_000; // ms
 
@@ -66,17 +67,21 @@ if (unknown !== undefined) fail(`--kinds has "${unknown}"; use any of ${FAULT_KI
 const say = (line: string) => process.stderr.write(`${new Date().toISOString()} ${line}\n`);
 
 const cluster = await startCluster({ apis: 2, workers: 3, redis: 'persistent', asShipped: true });
+for (const signal of ['SIGINT', 'SIGTERM'] as const)
+  process.once(signal, () => void cluster.stop().finally(() => process.exit(1)));
 let failed = false;
 try {
   const { missed } = await corruptAtRandom(cluster.blobs, seed, corruptions);
   say(`${corruptions} corruptions, ${missed.length} missed`);
-  await Promise.all(cluster.workers.map((worker) => worker.start()));
+  // One of each is never killed, so that its memory can be followed.
+  const spared = [cluster.apis[0]!, cluster.workers[0]!];
+  for (const program of spared) program.environment = await reportMemory(cluster);
+  await cluster.apis[0]!.stop();
+  await Promise.all([cluster.apis[0]!, ...cluster.workers].map((program) => program.start()));
   const programs = [...cluster.apis, ...cluster.workers];
   // One worker more than runs, so that no recovery waits for another run.
   const workload = await prepareWorkload(cluster, ['pretrain', 'lora', 'grpo'], steps, seed, 2);
   for (const program of programs) program.kept = true;
-  // One of each is never killed, so that its memory can be followed.
-  const spared = [cluster.apis[0]!, cluster.workers[0]!];
   const faults = startRandomFaults(cluster, seed, { kinds, spared });
   const resources = await watchResources(cluster, spared);
   say(`the cluster is up; ${rate} faults a minute for ${minutes} minutes, seed ${seed}`);
