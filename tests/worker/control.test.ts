@@ -1,8 +1,9 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Run } from '@trainyard/contracts';
-import { cancelRun, listAttempts } from '@trainyard/db';
+import { cancelRun, getRun, listAttempts } from '@trainyard/db';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { CHATS, TEXT } from './corpus.ts';
-import { startStack, type WorkerProcess, type WorkerStack } from './worker-stack.ts';
+import { LEASE_SECONDS, startStack, type WorkerProcess, type WorkerStack } from './worker-stack.ts';
 
 const MINUTES = 600_000; // ms; a bound for a busy machine
 const LONG = 'a question that goes on and on '.repeat(20);
@@ -63,6 +64,28 @@ test(
     expect(run).toMatchObject({ termination_reason: 'cancelled_by_user', worker_id: null, error: null });
     expect(await listAttempts(stack.db, id)).toMatchObject([{ outcome: 'cancelled' }]);
     await stack.finished(await pretrain(2));
+  },
+  MINUTES,
+);
+
+test(
+  'a run whose inputs cannot be read yet keeps its worker, which takes no other meanwhile',
+  async () => {
+    const before = await pretrain(1_000_000);
+    await stack.until(before, ({ progress }) => (progress?.step ?? 0) > 0);
+    const [id, next] = [await pretrain(2), await pretrain(2)];
+    await stack.db.client.$transaction(
+      async (tx) => {
+        await tx.$executeRaw`LOCK TABLE tokenizers IN ACCESS EXCLUSIVE MODE`;
+        await stack.change((other) => cancelRun(other, before));
+        await stack.until(id, ({ state }) => state === 'starting');
+        await sleep(1.5 * LEASE_SECONDS * 1000);
+        expect(await getRun(stack.db, id)).toMatchObject({ state: 'starting', epoch: 1 });
+        expect(await getRun(stack.db, next)).toMatchObject({ state: 'queued', epoch: 0 });
+      },
+      { timeout: MINUTES },
+    );
+    for (const run of [id, next]) expect((await stack.finished(run)).attempts).toBe(1);
   },
   MINUTES,
 );

@@ -60,6 +60,8 @@ export interface WorkerStack {
   stop(): Promise<void>;
 }
 
+export const LEASE_SECONDS = 4;
+
 interface StackOptions {
   redisUrl?: string;
   /** Fills the empty database and store; by default with the tables only. */
@@ -85,7 +87,7 @@ export async function startStack(options: StackOptions = {}): Promise<WorkerStac
     STORAGE_URL: place.storageUrl,
     CACHE_DIR: path.join(folder, 'cache'),
     TRAINYARD_BACKEND: 'auto',
-    LEASE_SECONDS: '4',
+    LEASE_SECONDS: String(LEASE_SECONDS),
     HEARTBEAT_SECONDS: '0.5',
   };
 

@@ -136,11 +136,10 @@ export class Worker {
     // On a CPU the next trainer warms up meanwhile; a GPU's memory has room for one.
     const warm = this.device === 'cpu' ? this.warmUp() : undefined;
     try {
-      const job = await this.jobOf(run);
       this.current = new RunSupervisor({
         db,
         run,
-        job,
+        loadJob: () => this.jobOf(run),
         trainer,
         leaseHeldUntil,
         leaseSeconds,

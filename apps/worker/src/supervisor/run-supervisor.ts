@@ -34,7 +34,7 @@ const PATIENT_BEATS = 1.5;
 export interface Supervision {
   db: Database;
   run: ClaimedRun;
-  job: TrainingJob;
+  loadJob: () => Promise<TrainingJob>;
   trainer: TrainerProcess;
   /** What the claim gave, by performance.now(). */
   leaseHeldUntil: number;
@@ -67,10 +67,10 @@ export class RunSupervisor {
 
   /** Runs until the attempt has ended and is recorded, or its fence is lost. */
   async supervise(): Promise<void> {
-    const { trainer, job } = this.context;
+    const { trainer } = this.context;
     trainer.onMessage((message) => this.receive(message));
-    trainer.send({ type: 'start', job });
     const heart = this.beat();
+    void this.start();
     const flusher = setInterval(() => {
       this.flushMetrics();
       void this.readMemory();
@@ -98,6 +98,21 @@ export class RunSupervisor {
 
   private get fence() {
     return this.context.run.fence;
+  }
+
+  private async start(): Promise<void> {
+    const { trainer, loadJob } = this.context;
+    try {
+      trainer.send({ type: 'start', job: await this.whileLeased(loadJob) });
+    } catch (error) {
+      this.giveUp(error, 'the run cannot be loaded; the attempt ends here');
+    }
+  }
+
+  private giveUp(error: unknown, what: string): void {
+    this.writeError ??= error;
+    this.context.log.warn({ err: error, ...this.fence }, what);
+    this.context.trainer.kill();
   }
 
   private stop(why: Stop): void {
@@ -198,28 +213,28 @@ export class RunSupervisor {
   private write(work: (tx: Tx) => Promise<void>): void {
     this.writes = this.writes
       .then(() => (this.writeError ? undefined : this.record(work)))
-      .catch((error: unknown) => {
-        this.writeError = error;
-        this.context.log.warn({ err: error, ...this.fence }, 'a write was refused; the attempt ends here');
-        this.context.trainer.kill();
-      });
+      .catch((error: unknown) => this.giveUp(error, 'a write was refused; the attempt ends here'));
   }
 
   /**
    * A control plane that is away for less than the lease costs nothing: tries until the lease has run out. What the
    * database still refuses after that long, though heartbeats arrive, it will always refuse.
    */
-  private async record(work: (tx: Tx) => Promise<void>): Promise<void> {
+  private async whileLeased<T>(work: () => Promise<T>): Promise<T> {
     const patience = performance.now() + this.context.leaseSeconds * 1000;
     for (;;) {
       try {
-        return await this.context.db.transaction(work);
+        return await work();
       } catch (error) {
         const final = error instanceof FencedError || error instanceof TrainyardError;
         if (final || performance.now() > Math.min(this.leaseHeldUntil, patience)) throw error;
         await sleep(RETRY_MS);
       }
     }
+  }
+
+  private record(work: (tx: Tx) => Promise<void>): Promise<void> {
+    return this.whileLeased(() => this.context.db.transaction(work));
   }
 
   /** Whatever hangs, the trainer does not outlive its lease. */
