@@ -23,9 +23,12 @@ it('files of retired checkpoints and files without a row go; all that a row need
     const { body } = await api.call('POST', '/v1/runs', { body: { stage: 'pretrain', inputs } });
     return worker.makeCheckpoint(body.id, { kind: 'base', tokenizerId: tokenizer, vocabSize, seed });
   };
-  const [retired, kept] = [await checkpoint(1), await checkpoint(2)];
+  const [retired, kept, inGrace] = [await checkpoint(1), await checkpoint(2), await checkpoint(3)];
   const long = new Date(Date.now() - 7_200_000);
-  await api.db.client.checkpoint.update({ where: { id: retired.id }, data: { retiredAt: long } });
+  const retire = (id: string, retiredAt: Date) =>
+    api.db.client.checkpoint.update({ where: { id }, data: { retiredAt } });
+  await retire(retired.id, long);
+  await retire(inGrace.id, new Date());
   const orphan = await api.blobs.put(Buffer.from('nobody needs this'));
   const young = await api.blobs.put(Buffer.from('somebody may still record this'));
   for await (const { sha256 } of api.blobs.list())
@@ -43,6 +46,7 @@ it('files of retired checkpoints and files without a row go; all that a row need
   expect(await api.blobs.has(young.sha256)).toBe(true);
   expect(await read(kept.id)).toMatchObject({ damaged_at: null, retired_at: null, deleted_at: null });
   expect((await api.call('GET', `/v1/checkpoints/${kept.id}/files`)).status).toBe(200);
+  expect((await api.call('GET', `/v1/checkpoints/${inGrace.id}/files`)).status).toBe(200);
   const refused = await api.call('GET', `/v1/checkpoints/${retired.id}/files`);
   expect([refused.status, refused.body.code]).toEqual([409, 'invalid_state']);
   const tagged = await api.call('PUT', `/v1/checkpoints/${retired.id}/tags`, { body: { tags: ['late'] } });

@@ -86,7 +86,7 @@ export async function deleteRetired(
   for (const row of rows) {
     if (signal?.aborted) break;
     for (const sha256 of row.blobs)
-      if (!(await isBlobReferenced(db, sha256))) await deleteBlob(sha256, { unlessSince: before });
+      if (!(await isBlobReferenced(db, sha256, 'kept'))) await deleteBlob(sha256, { unlessSince: before });
     await db.client.checkpoint.updateMany({
       where: { id: row.id, retiredAt: { not: null } }, // not if it was made again meanwhile
       data: { deletedAt: now },
@@ -96,10 +96,18 @@ export async function deleteRetired(
   return deleted;
 }
 
-/** Whether any row needs the blob: a checkpoint that was not given up, a dataset version, a tokenizer. */
-export async function isBlobReferenced(db: Database, sha256: string): Promise<boolean> {
+/**
+ * Whether any row refers to the blob: a checkpoint, a dataset version, a tokenizer. A checkpoint that was given up does
+ * until its grace is over and its files are deleted; `of: 'kept'` leaves these out.
+ */
+export async function isBlobReferenced(
+  db: Database,
+  sha256: string,
+  of: 'kept' | 'all' = 'all',
+): Promise<boolean> {
   const [row] = await db.client.$queryRaw<{ referenced: boolean }[]>`
-    SELECT EXISTS (SELECT 1 FROM checkpoints WHERE retired_at IS NULL AND blobs @> ARRAY[${sha256}])
+    SELECT EXISTS (SELECT 1 FROM checkpoints WHERE blobs @> ARRAY[${sha256}]
+        AND deleted_at IS NULL AND (retired_at IS NULL OR ${of} = 'all'))
       OR EXISTS (SELECT 1 FROM dataset_versions WHERE blobs @> ARRAY[${sha256}])
       OR EXISTS (SELECT 1 FROM tokenizers WHERE sha256 = ${sha256}) AS referenced`;
   return row!.referenced;
