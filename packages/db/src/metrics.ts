@@ -59,17 +59,24 @@ export async function listMetrics(
   runId: string,
   options: { epoch?: number | undefined; maxPoints?: number | undefined },
 ): Promise<RunMetrics> {
-  const rows = await db.client.$queryRaw<Omit<RunMetricModel, 'id' | 'runId'>[]>`
-    SELECT m.step, m.epoch, m.at, m.values FROM run_metrics m
-    WHERE m.run_id = ${runId}::uuid AND CASE WHEN ${options.epoch ?? null}::int IS NULL
-      THEN NOT EXISTS (SELECT 1 FROM run_attempts a WHERE a.run_id = m.run_id AND a.epoch > m.epoch AND a.start_step < m.step)
-      ELSE m.epoch = ${options.epoch ?? null}::int END
-    ORDER BY m.step`;
-  const { maxPoints } = options;
-  const stride = maxPoints && rows.length > maxPoints ? Math.ceil((rows.length - 1) / (maxPoints - 1)) : 1;
-  const kept =
-    stride === 1 ? rows : rows.filter((_, index) => index % stride === 0 || index === rows.length - 1);
-  return { data: kept.map(toMetric), total: rows.length, downsampled: stride > 1 };
+  const { epoch = null, maxPoints = null } = options;
+  const rows = await db.client.$queryRaw<(Omit<RunMetricModel, 'id' | 'runId'> & { total: number })[]>`
+    WITH attempts AS (
+      SELECT epoch, min(start_step) OVER (ORDER BY epoch DESC ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS rewound_to
+      FROM run_attempts WHERE run_id = ${runId}::uuid
+    ), curve AS (
+      SELECT m.step, m.epoch, m.at, m.values, row_number() OVER (ORDER BY m.step) AS place, count(*) OVER () AS total
+      FROM run_metrics m JOIN attempts a USING (epoch)
+      WHERE m.run_id = ${runId}::uuid AND CASE WHEN ${epoch}::int IS NULL
+        THEN a.rewound_to IS NULL OR m.step <= a.rewound_to
+        ELSE m.epoch = ${epoch}::int END
+    )
+    SELECT step, epoch, at, values, total::int FROM curve
+    WHERE ${maxPoints}::int IS NULL OR total <= ${maxPoints}::int OR place = total
+      OR (place - 1) % greatest(1, ceil((total - 1) / (${maxPoints}::int - 1.0))::bigint) = 0
+    ORDER BY step`;
+  const total = rows[0]?.total ?? 0;
+  return { data: rows.map(toMetric), total, downsampled: rows.length < total };
 }
 
 /** Events of a run in the order in which they happened, after an event's id. */

@@ -17,9 +17,12 @@ const EventsQuery = Strict({
   limit: Type.Integer({ minimum: 1, maximum: 1000, default: 200 }),
 });
 const MetricsQuery = Strict({
-  max_points: Type.Optional(
-    Type.Integer({ minimum: 2, maximum: 100_000, description: 'Down-sample to so many.' }),
-  ),
+  max_points: Type.Integer({
+    minimum: 2,
+    maximum: 100_000,
+    default: 100_000,
+    description: 'Of a longer curve every n-th point and the last, no more than so many.',
+  }),
   epoch: Type.Optional(
     Type.Integer({
       minimum: 0,

@@ -40,7 +40,7 @@ export const PRODUCT = {
   keepsAfterDamage: (metric: { epoch: number; step: number }, epoch: number, before: number): boolean =>
     metric.epoch !== epoch || metric.step <= before,
 
-  /** `listMetrics` in metrics.ts: `a.epoch > m.epoch AND a.start_step < m.step`. */
+  /** `listMetrics` in metrics.ts: a step past the least `start_step` of the later attempts. */
   supersedes: (
     attempt: { epoch: number; startStep: number },
     metric: { epoch: number; step: number },
