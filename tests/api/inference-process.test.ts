@@ -1,4 +1,6 @@
-import { join } from 'node:path';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { pino } from 'pino';
 import { afterEach, beforeEach, expect, it } from 'vitest';
@@ -64,6 +66,29 @@ it('asks for patience when too many wait, and ends what waits when it closes', a
   await inference.close();
   for (const outcome of await outcomes) expect(outcome).toMatchObject({ reason: { code: 'unavailable' } });
   await expect(complete('late')).rejects.toMatchObject({ code: 'unavailable' });
+});
+
+it('a store that was out of reach is tried again by the next request', async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'trainyard-inference-'));
+  const mount = join(folder, 'mount');
+  await writeFile(mount, 'not a folder yet');
+  const late = startInference({
+    program: pathToFileURL(resolve(import.meta.dirname, '../../apps/api/src/inference-process.ts')),
+    execArgv: SOURCE_ARGV,
+    storageUrl: join(mount, 'store'),
+    backend: 'cpu',
+    logger: pino({ level: 'silent' }),
+  });
+  const ask = () =>
+    late.ask(
+      { manifestSha256: '0'.repeat(64), tokenizerSha256: '0'.repeat(64) },
+      { kind: 'complete', prompt: 'a', max_tokens: 1, temperature: 0, seed: 1 },
+    );
+  await expect(ask()).rejects.toThrow(mount);
+  await rm(mount);
+  await expect(ask()).rejects.toThrow('manifest 0000');
+  await late.close();
+  await rm(folder, { recursive: true });
 });
 
 it('an abort before the start is one too', async () => {

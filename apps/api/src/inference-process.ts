@@ -11,8 +11,18 @@ const KEPT_MODELS = 2;
 const send = (message: FromProcess): void => {
   process.send?.(message);
 };
+let settings: Extract<ToProcess, { type: 'open' }> | undefined;
 let load: Promise<(files: ModelFiles) => Promise<LoadedModel>> | undefined;
 let current: { id: number; controller: AbortController } | undefined;
+
+/** The store and the backend, once; what was out of reach is tried again by the next task. */
+function opened() {
+  load ??= open(settings!).catch((error) => {
+    load = undefined;
+    throw error;
+  });
+  return load;
+}
 
 async function open({ storageUrl, backend }: Extract<ToProcess, { type: 'open' }>) {
   const blobs = await openBlobStore(storageUrl);
@@ -24,7 +34,7 @@ async function work({ id, model, task }: Extract<ToProcess, { type: 'task' }>): 
   const controller = new AbortController();
   current = { id, controller };
   try {
-    const loaded = await (await load!)(model);
+    const loaded = await (await opened())(model);
     const onText = (text: string): void => send({ type: 'text', id, text });
     send({ type: 'answer', id, answer: await answer(loaded, task, { signal: controller.signal, onText }) });
   } catch (error) {
@@ -43,8 +53,8 @@ function describe(error: unknown): ErrorMessage {
 
 process.on('message', (message: ToProcess) => {
   if (message.type === 'open') {
-    load = open(message);
-    load.catch(() => {}); // every task tells
+    settings = message;
+    opened().catch(() => {}); // the first task tells
   } else if (message.type === 'task') void work(message);
   else if (current?.id === message.id) current.controller.abort();
 });
