@@ -20,6 +20,7 @@ import {
   found,
   iso,
   isoOrNull,
+  listOf,
   type Paged,
   type PageRequest,
   pageArguments,
@@ -115,7 +116,15 @@ async function repair(tx: Tx, run: RunModel, id: string, written: WrittenCheckpo
   const { manifestSha256, blobs, bytes, metrics } = written;
   const row = await tx.checkpoint.update({
     where: { id },
-    data: { manifestSha256, blobs, bytes, metrics, damagedAt: null, retiredAt: null, deletedAt: null },
+    data: {
+      manifestSha256,
+      blobs: listOf(blobs),
+      bytes,
+      metrics,
+      damagedAt: null,
+      retiredAt: null,
+      deletedAt: null,
+    },
   });
   await announce(tx, run, row);
   return id;
@@ -134,6 +143,7 @@ export async function addCheckpoint(tx: Tx, run: RunModel, written: WrittenCheck
   const row = await tx.checkpoint.create({
     data: {
       ...written,
+      blobs: listOf(written.blobs),
       model: written.model as Prisma.InputJsonValue,
       runId: run.id,
       epoch: run.epoch,
@@ -192,7 +202,7 @@ export async function listCheckpoints(db: Database, filter: CheckpointFilter): P
 
 export async function setTags(tx: Tx, id: string, tags: string[]): Promise<Checkpoint> {
   await referTo(tx, id, 'id');
-  return toCheckpoint(await tx.checkpoint.update({ where: { id }, data: { tags }, include }));
+  return toCheckpoint(await tx.checkpoint.update({ where: { id }, data: { tags: listOf(tags) }, include }));
 }
 
 const toAlias = (row: AliasModel): Alias => ({

@@ -8,6 +8,12 @@ export const calendarDate = (date: Date | null): string | null => date?.toISOStr
 export const parseCalendarDate = (date: string | null | undefined): Date | null =>
   date ? new Date(`${date}T00:00:00Z`) : null;
 
+/**
+ * A list to be written. Prisma takes the items of a bare list for a part of the query, and keeps a plan for each query
+ * that it has seen: tens of KB a checkpoint.
+ */
+export const listOf = <T>(items: T[]) => ({ set: items });
+
 /** Postgres' clock, the one that all processes share: what is compared with another process's time is read from it. */
 export async function databaseTime(tx: Pick<Tx, '$queryRaw'>): Promise<Date> {
   const [row] = await tx.$queryRaw<{ now: Date }[]>`SELECT now()::timestamptz(3) AS now`;
