@@ -159,7 +159,7 @@ describe('the configuration', () => {
       port: 8080,
       redisUrl: undefined,
       leaseSeconds: 8,
-      reconcileSeconds: 2,
+      reconcileSeconds: 1,
       inferenceBackend: 'auto',
       importRoots: [],
       maxUploadBytes: 10 * 2 ** 30,

@@ -16,7 +16,7 @@ test('defaults', () => {
     backend: 'auto',
     leaseSeconds: 8,
     heartbeatSeconds: 2,
-    reconcileSeconds: 2,
+    reconcileSeconds: 1,
     shutdownSeconds: 25,
     logLevel: 'info',
   });
