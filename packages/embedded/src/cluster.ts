@@ -143,7 +143,7 @@ async function initialise(
     if (path.dirname(workshop) === path.dirname(place)) await rename(pgdata, place);
     else await symlink(pgdata, place);
   } catch (error) {
-    await rm(workshop, { recursive: true, force: true });
+    await removeFolder(workshop);
     if (!(await isThere(place))) throw error;
   }
 }
@@ -177,9 +177,15 @@ async function runInitdb(
 }
 
 async function removeLeftovers(dataDir: string): Promise<void> {
-  for (const name of await readdir(dataDir)) {
-    if (name.startsWith('initdb-')) await rm(path.join(dataDir, name), { recursive: true, force: true });
-  }
+  for (const name of await readdir(dataDir))
+    if (name.startsWith('initdb-')) await removeFolder(path.join(dataDir, name));
+}
+
+/** As far as it can be: another starter's initdb may still write into it, and the next start removes what that leaves. */
+async function removeFolder(folder: string): Promise<void> {
+  await rm(folder, { recursive: true, force: true }).catch((error: NodeJS.ErrnoException) => {
+    if (error.code !== 'ENOTEMPTY') throw error;
+  });
 }
 
 async function isThere(file: string): Promise<boolean> {

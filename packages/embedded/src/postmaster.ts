@@ -1,8 +1,11 @@
 import { execFile } from 'node:child_process';
-import { readFile, readlink, rm } from 'node:fs/promises';
+import { readFile, readlink, rm, stat } from 'node:fs/promises';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
+
+/** PostgreSQL makes the file before it writes into it, ms. */
+const WRITING = 10_000;
 
 export interface Postmaster {
   pid: number;
@@ -25,8 +28,9 @@ export async function findPostmaster(pgdata: string): Promise<Postmaster | undef
   if (lines === undefined) return undefined;
   const pid = Number(lines[0]);
   const port = Number(lines[3]);
-  if (pid > 0 && port > 0 && (await servesFolder(pid, pgdata))) return { pid, port };
-  await rm(file, { force: true });
+  const whole = pid > 0 && port > 0;
+  if (whole && (await servesFolder(pid, pgdata))) return { pid, port };
+  if (whole || (await ageOf(file)) > WRITING) await rm(file, { force: true });
   return undefined;
 }
 
@@ -46,6 +50,12 @@ export async function stopPostmaster(pgdata: string): Promise<void> {
     }
   }
 }
+
+const ageOf = (file: string): Promise<number> =>
+  stat(file).then(
+    ({ mtimeMs }) => Date.now() - mtimeMs,
+    () => 0,
+  );
 
 /** PostgreSQL's working folder is its data folder; a zombie has none. */
 async function servesFolder(pid: number, pgdata: string): Promise<boolean> {

@@ -1,12 +1,24 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { chmod, lstat, mkdtemp, readdir, readFile, realpath, rm, stat, writeFile } from 'node:fs/promises';
+import {
+  chmod,
+  lstat,
+  mkdtemp,
+  readdir,
+  readFile,
+  realpath,
+  rm,
+  stat,
+  utimes,
+  writeFile,
+} from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import pg from 'pg';
 import { afterEach, expect, test } from 'vitest';
 import { createDatabase, type EmbeddedPostgres, startPostgres, startTestPostgres } from '../src/index.ts';
+import { findPostmaster } from '../src/postmaster.ts';
 
 const cleanups: (() => Promise<unknown>)[] = [];
 afterEach(async () => {
@@ -86,6 +98,18 @@ test('recovers committed rows after a SIGKILL of the server', async () => {
   process.kill(await postmasterPid(dataDir), 'SIGKILL');
   const second = await start(dataDir, true);
   expect(await query(second.url, 'SELECT nine FROM kept')).toEqual([[9]]);
+});
+
+test('a postmaster.pid that is just being written is left alone; one that stayed empty is no obstacle', async () => {
+  const pgdata = await folder();
+  const file = path.join(pgdata, 'postmaster.pid');
+  await writeFile(file, '');
+  expect(await findPostmaster(pgdata)).toBeUndefined();
+  expect(await readFile(file, 'utf8')).toBe('');
+  const before = new Date(Date.now() - 60_000);
+  await utimes(file, before, before);
+  expect(await findPostmaster(pgdata)).toBeUndefined();
+  await expect(readFile(file)).rejects.toThrow('ENOENT');
 });
 
 test('a postmaster.pid whose process is another program now is no obstacle', async () => {
