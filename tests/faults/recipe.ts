@@ -24,8 +24,8 @@ export const KINDS = [
 ] as const;
 export type Kind = (typeof KINDS)[number];
 
-/** Text for stages that have no steps to be interrupted between: enough of it to take a second. */
-const LONG_TEXT = Array.from({ length: 4000 }, (_, i) => ({
+/** Text for stages that have no steps to be interrupted between: enough of it to take a second on a fast machine. */
+const LONG_TEXT = Array.from({ length: 100_000 }, (_, i) => ({
   text: `${TEXT[i % TEXT.length]!.text} It is number ${(i * 7919) % 100_003}, and ${(i * 104_729) % 99_991} comes next.`,
 }));
 
