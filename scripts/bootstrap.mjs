@@ -14,15 +14,19 @@ const [command = 'setup', ...args] = process.argv.slice(2);
 const CLI = ['--conditions=source', '--import', 'tsx', 'apps/cli/src/main.ts'];
 const COMMANDS = {
   setup: () => 0,
-  demo: () => follow(process.execPath, [...CLI, 'demo', ...args], { cwd: root }),
-  start: () => follow(process.execPath, [...CLI, 'up', ...args], { cwd: root }),
+  demo: () => runNode([...CLI, 'demo', ...args]),
+  start: () => runNode([...CLI, 'up', ...args]),
   test: async () => {
     const { prepareRedis } = await import('./redis.mjs');
     const redis = prepareRedis(say);
     if (!redis.available) fail('Redis, which the tests of the queue need', redis.reason, redis.advice);
-    return follow(process.execPath, ['node_modules/vitest/vitest.mjs', 'run', ...args], { cwd: root });
+    return runNode(['node_modules/vitest/vitest.mjs', 'run', ...args]);
   },
 };
+
+function runNode(nodeArguments) {
+  return follow(process.execPath, nodeArguments, { cwd: root });
+}
 
 function say(message) {
   process.stderr.write(`${message}\n`);

@@ -7,6 +7,7 @@ import { type Client, createClient, type Run, TrainyardError } from '@trainyard/
 import { type Database, getRun, listAttempts, migrate, openDatabase } from '@trainyard/db';
 import { type BlobStore, openBlobStore } from '@trainyard/storage';
 import { freePort, type RedisServer, startRedisServer } from '../../packages/queue/test/redis-server.ts';
+import { QUICK_LEASES } from '../quick-leases.ts';
 import { ROOT } from '../spawn-program.ts';
 import { bundlePrograms } from './bundle-programs.ts';
 import { startFaultProxy } from './fault-proxy.ts';
@@ -17,8 +18,6 @@ import { makeSmallDisk, type SmallDisk } from './small-disk.ts';
 const POLL = 20; // ms
 const PATIENCE = 180_000; // ms; a bound for what hangs, not a measure
 const ANSWER_MS = 5000; // for one request
-export const LEASE_SECONDS = 4;
-const QUICK = { LEASE_SECONDS: String(LEASE_SECONDS), HEARTBEAT_SECONDS: '0.5' };
 const ADMIN_KEY = 'a-key-for-the-tests-of-faults';
 
 export type RunRequest = Parameters<Client['runs']['create']>[0];
@@ -110,7 +109,7 @@ async function start(
       DATABASE_URL: links.postgres.through(postgres.url),
       ...(redis ? { REDIS_URL: links.redis!.through(redis.url) } : {}),
       STORAGE_URL: store,
-      ...(asShipped ? {} : QUICK),
+      ...(asShipped ? {} : QUICK_LEASES),
       ...own,
     };
     const program = new Program({ name, entry: entries[app], environment, readyLine, links });

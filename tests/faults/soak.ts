@@ -75,7 +75,8 @@ try {
   say(`${corruptions} corruptions, ${missed.length} missed`);
   // One of each is never killed, so that its memory can be followed.
   const spared = [cluster.apis[0]!, cluster.workers[0]!];
-  for (const program of spared) program.environment = await reportMemory(cluster);
+  const environment = await reportMemory(cluster);
+  for (const program of spared) program.environment = environment;
   await cluster.apis[0]!.stop();
   await Promise.all([cluster.apis[0]!, ...cluster.workers].map((program) => program.start()));
   const programs = [...cluster.apis, ...cluster.workers];

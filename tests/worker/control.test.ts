@@ -2,8 +2,9 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Run } from '@trainyard/contracts';
 import { cancelRun, getRun, listAttempts } from '@trainyard/db';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { LEASE_SECONDS } from '../quick-leases.ts';
 import { CHATS, TEXT } from './corpus.ts';
-import { LEASE_SECONDS, startStack, type WorkerProcess, type WorkerStack } from './worker-stack.ts';
+import { startStack, type WorkerProcess, type WorkerStack } from './worker-stack.ts';
 
 const MINUTES = 600_000; // ms; a bound for a busy machine
 const LONG = 'a question that goes on and on '.repeat(20);

@@ -23,6 +23,7 @@ import {
 import { startTestPostgres } from '@trainyard/embedded';
 import { openQueue, type Queue } from '@trainyard/queue';
 import { type BlobStore, openBlobStore } from '@trainyard/storage';
+import { QUICK_LEASES } from '../quick-leases.ts';
 import { type ProgramProcess, ROOT, spawnProgram, trainersOf } from '../spawn-program.ts';
 
 const WORKER = ['--conditions=source', '--import', 'tsx', path.join(ROOT, 'apps/worker/src/main.ts')];
@@ -60,8 +61,6 @@ export interface WorkerStack {
   stop(): Promise<void>;
 }
 
-export const LEASE_SECONDS = 4;
-
 interface StackOptions {
   redisUrl?: string;
   /** Fills the empty database and store; by default with the tables only. */
@@ -87,8 +86,7 @@ export async function startStack(options: StackOptions = {}): Promise<WorkerStac
     STORAGE_URL: place.storageUrl,
     CACHE_DIR: path.join(folder, 'cache'),
     TRAINYARD_BACKEND: 'auto',
-    LEASE_SECONDS: String(LEASE_SECONDS),
-    HEARTBEAT_SECONDS: '0.5',
+    ...QUICK_LEASES,
   };
 
   const deliver = (deliveries: Parameters<Queue['enqueue']>[0]) => queue.enqueue(deliveries);
